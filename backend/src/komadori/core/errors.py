@@ -1,0 +1,89 @@
+"""Every error that Komadori raises on purpose.
+
+    KomadoriError
+    ├── InputError          what the user gave cannot be used
+    │   └── MediaError      a file that is no video, or a damaged one
+    ├── NotFoundError       the thing named does not exist
+    ├── ConflictError       it would overwrite or contradict what is there
+    ├── DependencyError     an extra, a program, a server or a GPU is missing
+    ├── ModelError          a checkpoint cannot be found, fetched, read or run
+    └── StorageError        a disk or a database failed
+
+Each error says what was expected, what came, and what to do; its ``code`` never
+changes between releases. Whether a chunk is tried again is decided by
+``is_retryable`` of the class.
+"""
+
+from typing import ClassVar
+
+
+class KomadoriError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: What was expected and what came, one or two sentences.
+        hint: What the user can do about it, an imperative sentence.
+        code: A stable kebab-case name for this very case; the class has a default.
+    """
+
+    default_code: ClassVar[str] = "internal-error"
+    is_retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.hint, self.code))
+
+
+class InputError(KomadoriError):
+    """What the user gave cannot be used."""
+
+    default_code = "invalid-input"
+
+
+class MediaError(InputError):
+    """A file is no video that can be read, or it is damaged."""
+
+    default_code = "unreadable-video"
+
+
+class NotFoundError(KomadoriError):
+    """The thing named does not exist."""
+
+    default_code = "not-found"
+
+
+class ConflictError(KomadoriError):
+    """The request contradicts what is already there."""
+
+    default_code = "conflict"
+
+
+class DependencyError(KomadoriError):
+    """A package, a program, a server or a device is missing."""
+
+    default_code = "missing-dependency"
+
+
+class ModelError(KomadoriError):
+    """A checkpoint cannot be found, fetched, read or run."""
+
+    default_code = "model-unavailable"
+
+
+class StorageError(KomadoriError):
+    """A disk or a database did not do its part; the same request may succeed later."""
+
+    default_code = "storage-failed"
+    is_retryable = True
+
+
+def _rebuild(cls: type[KomadoriError], message: str, hint: str, code: str) -> KomadoriError:
+    return cls(message, hint=hint, code=code)

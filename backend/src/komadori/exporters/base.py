@@ -1,0 +1,54 @@
+"""The port for dataset formats, and the records that every format is written from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from komadori.core.types import Annotation, Frame, JsonDict, Video
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetItem:
+    """One frame with its annotations, in the order in which they are written."""
+
+    video: Video
+    frame: Frame
+    image_path: Path
+    annotations: Sequence[Annotation]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInfo:
+    """What a dataset says of itself; nothing in it depends on the time of the export.
+
+    ``runs`` are the annotation runs by id, as ``{model_id, model_revision, prompts, thresholds}``.
+    """
+
+    project: str
+    class_names: Sequence[str]
+    status: str
+    runs: dict[int, JsonDict]
+    komadori_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """What was written."""
+
+    n_images: int
+    n_annotations: int
+    files: Sequence[str]
+
+
+class Exporter(Protocol):
+    """Writes and reads one dataset format."""
+
+    def write(self, directory: Path, info: DatasetInfo, items: Iterable[DatasetItem]) -> ExportSummary:
+        """Write the dataset into the empty ``directory`` in one pass over ``items``.
+
+        The same input gives the same bytes. The caller renames the folder into place.
+        """
+
+    def read(self, directory: Path) -> Iterable[tuple[str, JsonDict]]:
+        """The image file names with their annotations, as the format has them."""
