@@ -3,6 +3,298 @@
 A mask stays in this form from the worker to the export, with its holes and parts.
 The byte string is the one that ``pycocotools`` reads and writes (the format is
 described by its reference implementation, cocoapi ``common/maskApi.c``: each run
-after the second is stored as the difference to the run two before it, in groups of
+after the third is stored as the difference to the run two before it, in groups of
 five bits, low ones first).
+
+Areas, boxes, overlaps and unions are computed on the runs; their cost grows with the
+outline of a mask, not with its area.
 """
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from komadori.core.errors import InputError
+
+Runs = NDArray[np.int64]
+"""(R,) int64 pixels, column by column: background, foreground, background and so on."""
+
+Mask = NDArray[np.bool_]
+"""(H, W) bool, True in the object."""
+
+_ASCII_ZERO = 48
+_MORE = 0x20
+_SIGN = 0x10
+_LOW_BITS = 0x1F
+_MAX_GROUPS = 7  # 34 bits and a sign: more than any run in _MAX_PIXELS needs
+_MAX_PIXELS = 2**31 - 1  # COCO's own tools count in 32 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Rle:
+    """A mask as COCO's compressed string.
+
+    Attributes:
+        size_hw: Height and width in pixels.
+        counts: The run lengths as ASCII bytes.
+
+    Raises:
+        InputError: The size is not positive, or the runs do not fill it exactly.
+    """
+
+    size_hw: tuple[int, int]
+    counts: bytes
+
+    def __post_init__(self) -> None:
+        _check_size(self.size_hw)
+        _check_runs(decode_runs(self.counts), self.size_hw)
+
+    @property
+    def area(self) -> int:
+        """The number of pixels in the object."""
+        return int(decode_runs(self.counts)[1::2].sum())
+
+    @property
+    def bbox_xyxy(self) -> tuple[float, float, float, float]:
+        """The tight box on pixel edges: left and top included, right and bottom excluded.
+
+        All zeros for an empty mask.
+        """
+        starts, ends = _intervals(self)
+        if not len(starts):
+            return (0.0, 0.0, 0.0, 0.0)
+        height = self.size_hw[0]
+        first_column, last_column = starts // height, (ends - 1) // height
+        if np.any(first_column != last_column):  # a run over a column's end touches both edges
+            top, bottom = 0, height
+        else:
+            top, bottom = int((starts % height).min()), int(((ends - 1) % height).max()) + 1
+        return (float(first_column[0]), float(top), float(last_column[-1] + 1), float(bottom))
+
+    def to_coco(self) -> dict[str, Any]:
+        """The ``segmentation`` of COCO: ``{"size": [h, w], "counts": str}``."""
+        return {"size": list(self.size_hw), "counts": self.counts.decode("ascii")}
+
+    @staticmethod
+    def from_coco(segmentation: Mapping[str, Any]) -> "Rle":
+        """The mask of a COCO ``segmentation``, compressed (str or bytes) or not (a list).
+
+        Raises:
+            InputError: It is not such a mapping, or its runs do not fill its size.
+        """
+        try:
+            height, width = (index(side) for side in segmentation["size"])
+            counts = _counts_as_bytes(segmentation["counts"])
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
+            raise _invalid('Expected a mask as {"size": [h, w], "counts": ...}, got something else.') from exc
+        return Rle((height, width), counts)
+
+
+def encode(mask: Mask) -> Rle:
+    """The run lengths of a mask (H, W) bool, the same bytes as ``pycocotools`` gives.
+
+    Any memory order is taken without a copy into another one.
+
+    Raises:
+        InputError: The mask is not a non-empty (H, W) bool array.
+    """
+    if mask.ndim != 2 or mask.dtype != np.bool_:
+        raise _invalid(f"Expected a mask (H, W) bool, got {mask.shape} {mask.dtype}.")
+    height, width = mask.shape
+    _check_size((height, width))
+    edges = _edges(mask)
+    bounds = np.concatenate(([0], edges, [height * width]))
+    runs = np.diff(bounds)
+    if mask[0, 0]:
+        runs = np.concatenate(([0], runs))
+    return Rle((height, width), encode_runs(runs))
+
+
+def decode(rle: Rle) -> Mask:
+    """The mask (H, W) bool; in column-major memory order, as the runs are."""
+    height, width = rle.size_hw
+    runs = decode_runs(rle.counts)
+    is_object = np.arange(len(runs)) % 2 == 1
+    return np.repeat(is_object, runs).reshape(width, height).T
+
+
+def encode_runs(runs: Runs) -> bytes:
+    """COCO's string for run lengths (R,) int64, the first of which is background.
+
+    Raises:
+        InputError: A run is negative or longer than any picture.
+    """
+    if len(runs) and (runs.min() < 0 or runs.max() > _MAX_PIXELS):
+        raise _invalid(f"Expected runs from 0 to {_MAX_PIXELS} pixels, got {runs.min()} to {runs.max()}.")
+    values = runs.astype(np.int64)
+    values[3:] -= runs[1:-2]
+    groups = values[:, None] >> (5 * np.arange(_MAX_GROUPS))
+    # A value is complete in k groups when what is left is nothing but copies of the sign bit.
+    is_more = (groups >> 4) != (values >> 63)[:, None]
+    n_groups = is_more.sum(axis=1) + 1
+    is_used = np.arange(_MAX_GROUPS) < n_groups[:, None]
+    letters = (groups & _LOW_BITS) + _MORE * is_more + _ASCII_ZERO
+    return bytes(letters[is_used].astype(np.uint8))
+
+
+def decode_runs(counts: bytes) -> Runs:
+    """The run lengths (R,) int64 of COCO's string.
+
+    Raises:
+        InputError: The string has foreign letters, is cut off, or holds a negative run.
+    """
+    letters = np.frombuffer(counts, np.uint8).astype(np.int64) - _ASCII_ZERO
+    if not len(letters):
+        raise _invalid("Expected the run lengths of a mask, got an empty string.")
+    if letters.min() < 0 or letters.max() >= 2 * _MORE or letters[-1] & _MORE:
+        raise _invalid("Expected a compressed COCO mask, got foreign letters or a string that was cut off.")
+    lasts = np.flatnonzero(~letters & _MORE)
+    firsts = np.concatenate(([0], lasts[:-1] + 1))
+    n_groups = lasts - firsts + 1
+    if n_groups.max() > _MAX_GROUPS:
+        raise _invalid("Expected runs shorter than a picture, got one of more than 34 bits.")
+    shifts = 5 * (np.arange(len(letters)) - np.repeat(firsts, n_groups))
+    runs = np.add.reduceat((letters & _LOW_BITS) << shifts, firsts)
+    runs -= ((letters[lasts] & _SIGN) != 0) * (1 << (5 * n_groups))
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    if runs.min() < 0:
+        raise _invalid(f"Expected runs of zero or more pixels, got one of {runs.min()}.")
+    return runs
+
+
+def iou(a: Rle, b: Rle) -> float:
+    """Intersection over union in [0, 1]; 0 when both are empty, as COCO has it.
+
+    Raises:
+        InputError: The masks differ in size.
+    """
+    return float(iou_matrix([a], [b])[0, 0])
+
+
+def iou_matrix(a: Sequence[Rle], b: Sequence[Rle]) -> NDArray[np.float64]:
+    """Intersection over union of each of N masks with each of M, (N, M) float64.
+
+    Raises:
+        InputError: The masks differ in size.
+    """
+    _check_same_size([*a, *b])
+    if not a or not b:
+        return np.zeros((len(a), len(b)))
+    intervals = [_intervals(rle) for rle in b]
+    starts = np.concatenate([s for s, _ in intervals])
+    ends = np.concatenate([e for _, e in intervals])
+    firsts = np.cumsum([0] + [len(s) for s, _ in intervals])
+    areas = _sums_between(ends - starts, firsts)
+    matrix = np.empty((len(a), len(b)))
+    for row, rle in zip(matrix, a, strict=True):
+        own = _intervals(rle)
+        overlaps = _sums_between(_covered_before(own, ends) - _covered_before(own, starts), firsts)
+        unions = (own[1] - own[0]).sum() + areas - overlaps
+        row[:] = overlaps / np.maximum(unions, 1)
+    return matrix
+
+
+def merge(rles: Sequence[Rle]) -> Rle:
+    """The union of one or more masks.
+
+    Raises:
+        InputError: There are none, or they differ in size.
+    """
+    if not rles:
+        raise _invalid("Expected at least one mask to merge, got none.")
+    _check_same_size(rles)
+    intervals = [_intervals(rle) for rle in rles]
+    starts = np.concatenate([s for s, _ in intervals])
+    ends = np.concatenate([e for _, e in intervals])
+    positions, where = np.unique(np.concatenate((starts, ends)), return_inverse=True)
+    steps = np.bincount(where[: len(starts)], minlength=len(positions))
+    steps -= np.bincount(where[len(starts) :], minlength=len(positions))
+    is_covered = np.cumsum(steps) > 0
+    is_edge = np.diff(is_covered, prepend=False)
+    height, width = rles[0].size_hw
+    bounds = np.concatenate(([0], positions[is_edge], [height * width]))
+    runs = np.diff(bounds)
+    if len(runs) > 1 and runs[-1] == 0:  # the object reaches the last pixel
+        runs = runs[:-1]
+    return Rle((height, width), encode_runs(runs))
+
+
+def _edges(mask: Mask) -> Runs:
+    """The positions, column by column and sorted, of pixels that differ from the one before them."""
+    height = mask.shape[0]
+    if mask.flags.f_contiguous:
+        pixels = mask.ravel(order="F")
+        return np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    rows, columns = np.nonzero(mask[1:] != mask[:-1])
+    inside = columns * height + rows + 1
+    at_top = np.flatnonzero(mask[0, 1:] != mask[-1, :-1]) * height + height
+    edges: Runs = np.concatenate((inside, at_top))
+    edges.sort()
+    return edges
+
+
+def _intervals(rle: Rle) -> tuple[Runs, Runs]:
+    """Where the object's runs start and end (excluded), without runs of no pixels."""
+    runs = decode_runs(rle.counts)
+    ends = np.cumsum(runs)[1::2]
+    lengths = runs[1::2]
+    is_real = lengths > 0
+    return (ends - lengths)[is_real], ends[is_real]
+
+
+def _covered_before(intervals: tuple[Runs, Runs], positions: Runs) -> Runs:
+    """How many pixels of sorted, disjoint intervals lie before each position."""
+    starts, ends = intervals
+    if not len(starts):
+        return np.zeros(len(positions), np.int64)
+    covered = np.concatenate(([0], np.cumsum(ends - starts)))
+    n_started = np.searchsorted(starts, positions, side="right")
+    beyond = np.maximum(ends[np.maximum(n_started, 1) - 1] - positions, 0)
+    result: Runs = np.where(n_started > 0, covered[n_started] - beyond, 0)
+    return result
+
+
+def _sums_between(values: Runs, firsts: Runs) -> Runs:
+    """The sums of ``values[firsts[i] : firsts[i + 1]]``; 0 where there are none."""
+    totals = np.concatenate(([0], np.cumsum(values)))
+    return np.diff(totals[firsts])
+
+
+def _counts_as_bytes(counts: object) -> bytes:
+    if isinstance(counts, bytes):
+        return counts
+    if isinstance(counts, str):
+        return counts.encode("ascii")
+    runs = np.asarray(counts)
+    if runs.ndim != 1 or runs.dtype.kind not in "iu":
+        raise TypeError("the counts are neither a string nor a list of integers")
+    return encode_runs(runs.astype(np.int64))
+
+
+def _check_size(size_hw: tuple[int, int]) -> None:
+    height, width = size_hw
+    if height < 1 or width < 1 or height * width > _MAX_PIXELS:
+        raise _invalid(f"Expected a mask of 1 to {_MAX_PIXELS} pixels, got {height} x {width}.")
+
+
+def _check_runs(runs: Runs, size_hw: tuple[int, int]) -> None:
+    height, width = size_hw
+    total = int(runs.sum())
+    if total != height * width:
+        raise _invalid(f"Expected runs that fill {height} x {width} = {height * width} pixels, got {total}.")
+
+
+def _check_same_size(rles: Sequence[Rle]) -> None:
+    sizes = {rle.size_hw for rle in rles}
+    if len(sizes) > 1:
+        raise _invalid(f"Expected masks of one size, got {sorted(sizes)}.")
+
+
+def _invalid(message: str) -> InputError:
+    hint = "Give the mask in the size of its frame, as compressed or uncompressed COCO RLE."
+    return InputError(message, hint=hint, code="invalid-mask")
