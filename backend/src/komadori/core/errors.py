@@ -7,6 +7,7 @@
     ├── ConflictError       it would overwrite or contradict what is there
     ├── DependencyError     an extra, a program, a server or a GPU is missing
     ├── ModelError          a checkpoint cannot be found, fetched, read or run
+    │   └── HubError        the model hub does not answer
     └── StorageError        a disk or a database failed
 
 Each error says what was expected, what came, and what to do; its ``code`` never
@@ -76,6 +77,13 @@ class ModelError(KomadoriError):
     """A checkpoint cannot be found, fetched, read or run."""
 
     default_code = "model-unavailable"
+
+
+class HubError(ModelError):
+    """The model hub does not answer; the same request may succeed later."""
+
+    default_code = "unreachable-hub"
+    is_retryable = True
 
 
 class StorageError(KomadoriError):
