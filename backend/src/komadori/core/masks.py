@@ -23,6 +23,9 @@ from komadori.core.errors import InputError
 Runs = NDArray[np.int64]
 """(R,) int64 pixels, column by column: background, foreground, background and so on."""
 
+Intervals = tuple[Runs, Runs]
+"""Where the runs of an object start, and where they end (excluded); sorted and disjoint."""
+
 Mask = NDArray[np.bool_]
 """(H, W) bool, True in the object."""
 
@@ -132,11 +135,13 @@ def encode_runs(runs: Runs) -> bytes:
         raise _invalid(f"Expected runs from 0 to {_MAX_PIXELS} pixels, got {runs.min()} to {runs.max()}.")
     values = runs.astype(np.int64)
     values[3:] -= runs[1:-2]
-    groups = values[:, None] >> (5 * np.arange(_MAX_GROUPS))
+    largest = int(np.abs(values).max(initial=0))
+    positions = np.arange(largest.bit_length() // 5 + 1)
+    groups = values[:, None] >> (5 * positions)
     # A value is complete in k groups when what is left is nothing but copies of the sign bit.
     is_more = (groups >> 4) != (values >> 63)[:, None]
     n_groups = is_more.sum(axis=1) + 1
-    is_used = np.arange(_MAX_GROUPS) < n_groups[:, None]
+    is_used = positions < n_groups[:, None]
     letters = (groups & _LOW_BITS) + _MORE * is_more + _ASCII_ZERO
     return bytes(letters[is_used].astype(np.uint8))
 
@@ -183,19 +188,12 @@ def iou_matrix(a: Sequence[Rle], b: Sequence[Rle]) -> NDArray[np.float64]:
         InputError: The masks differ in size.
     """
     _check_same_size([*a, *b])
-    if not a or not b:
-        return np.zeros((len(a), len(b)))
-    intervals = [_intervals(rle) for rle in b]
-    starts = np.concatenate([s for s, _ in intervals])
-    ends = np.concatenate([e for _, e in intervals])
-    firsts = np.cumsum([0] + [len(s) for s, _ in intervals])
-    areas = _sums_between(ends - starts, firsts)
-    matrix = np.empty((len(a), len(b)))
-    for row, rle in zip(matrix, a, strict=True):
-        own = _intervals(rle)
-        overlaps = _sums_between(_covered_before(own, ends) - _covered_before(own, starts), firsts)
-        unions = (own[1] - own[0]).sum() + areas - overlaps
-        row[:] = overlaps / np.maximum(unions, 1)
+    own, others = [_intervals(rle) for rle in a], [_intervals(rle) for rle in b]
+    areas = np.add.outer([_length(i) for i in own], [_length(i) for i in others])
+    overlaps = np.zeros(areas.shape, np.int64)
+    for i, j in zip(*np.nonzero(_boxes_touch(a, b)), strict=True):
+        overlaps[i, j] = _overlap(own[i], others[j])
+    matrix: NDArray[np.float64] = overlaps / np.maximum(areas - overlaps, 1)
     return matrix
 
 
@@ -226,11 +224,11 @@ def merge(rles: Sequence[Rle]) -> Rle:
 
 def _edges(mask: Mask) -> Runs:
     """The positions, column by column and sorted, of pixels that differ from the one before them."""
-    height = mask.shape[0]
+    height, width = mask.shape
     if mask.flags.f_contiguous:
         pixels = mask.ravel(order="F")
         return np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    rows, columns = np.nonzero(mask[1:] != mask[:-1])
+    rows, columns = np.divmod(np.flatnonzero(mask[1:] != mask[:-1]), width)
     inside = columns * height + rows + 1
     at_top = np.flatnonzero(mask[0, 1:] != mask[-1, :-1]) * height + height
     edges: Runs = np.concatenate((inside, at_top))
@@ -238,8 +236,8 @@ def _edges(mask: Mask) -> Runs:
     return edges
 
 
-def _intervals(rle: Rle) -> tuple[Runs, Runs]:
-    """Where the object's runs start and end (excluded), without runs of no pixels."""
+def _intervals(rle: Rle) -> Intervals:
+    """The runs of the object, without those of no pixels."""
     runs = decode_runs(rle.counts)
     ends = np.cumsum(runs)[1::2]
     lengths = runs[1::2]
@@ -247,22 +245,32 @@ def _intervals(rle: Rle) -> tuple[Runs, Runs]:
     return (ends - lengths)[is_real], ends[is_real]
 
 
-def _covered_before(intervals: tuple[Runs, Runs], positions: Runs) -> Runs:
-    """How many pixels of sorted, disjoint intervals lie before each position."""
+def _length(intervals: Intervals) -> int:
     starts, ends = intervals
-    if not len(starts):
-        return np.zeros(len(positions), np.int64)
+    return int((ends - starts).sum())
+
+
+def _boxes_touch(a: Sequence[Rle], b: Sequence[Rle]) -> Mask:
+    """Which of N boxes shares a pixel with which of M, (N, M) bool."""
+    left = np.array([rle.bbox_xyxy for rle in a]).reshape(-1, 1, 4)
+    right = np.array([rle.bbox_xyxy for rle in b]).reshape(1, -1, 4)
+    shared = np.minimum(left[..., 2:], right[..., 2:]) - np.maximum(left[..., :2], right[..., :2])
+    touches: Mask = np.all(shared > 0, axis=-1)
+    return touches
+
+
+def _overlap(a: Intervals, b: Intervals) -> int:
+    """The pixels in both of two sets of sorted, disjoint intervals, neither of them empty."""
+    starts, ends = b
     covered = np.concatenate(([0], np.cumsum(ends - starts)))
-    n_started = np.searchsorted(starts, positions, side="right")
-    beyond = np.maximum(ends[np.maximum(n_started, 1) - 1] - positions, 0)
-    result: Runs = np.where(n_started > 0, covered[n_started] - beyond, 0)
-    return result
 
+    def covered_before(positions: Runs) -> Runs:
+        last = np.searchsorted(starts, positions, side="right")
+        beyond = np.maximum(ends[last - 1] - positions, 0)
+        result: Runs = np.where(last > 0, covered[last] - beyond, 0)
+        return result
 
-def _sums_between(values: Runs, firsts: Runs) -> Runs:
-    """The sums of ``values[firsts[i] : firsts[i + 1]]``; 0 where there are none."""
-    totals = np.concatenate(([0], np.cumsum(values)))
-    return np.diff(totals[firsts])
+    return int((covered_before(a[1]) - covered_before(a[0])).sum())
 
 
 def _counts_as_bytes(counts: object) -> bytes:
