@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core.errors import InputError
+from komadori.core.geometry import clip_xyxy
 from komadori.core.types import ConceptPrompt, Image
 
 MAX_PROMPT_TOKENS = 32
@@ -79,7 +80,7 @@ def boxes_in_frame(prompt: ConceptPrompt, size_hw: tuple[int, int]) -> NDArray[n
     Raises:
         InputError: Nothing of a box is inside the frame.
     """
-    boxes = clip_boxes(prompt.boxes_xyxy, size_hw)
+    boxes = clip_xyxy(prompt.boxes_xyxy, size_hw)
     has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # False for NaN
     if not has_area.all():
         outside = prompt.boxes_xyxy[~has_area][0].tolist()
@@ -91,9 +92,3 @@ def boxes_in_frame(prompt: ConceptPrompt, size_hw: tuple[int, int]) -> NDArray[n
         )
     return boxes
 
-
-def clip_boxes(xyxy: NDArray[np.float32], size_hw: tuple[int, int]) -> NDArray[np.float32]:
-    """Boxes (N, 4) xyxy pixels cut at the borders of the frame."""
-    height, width = size_hw
-    limits = np.array([width, height, width, height], np.float32)
-    return np.clip(xyxy, np.float32(0), limits).astype(np.float32)

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from komadori.core import masks
+from komadori.core.geometry import clip_xyxy
 from komadori.core.types import Detections
-from komadori.ml.segmenters._inputs import clip_boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +98,4 @@ def _encode_masks(
 def _boxes_px(relative_xyxy: torch.Tensor, size_hw: tuple[int, int]) -> NDArray[np.float32]:
     height, width = size_hw
     scale = np.array([width, height, width, height], np.float32)
-    return clip_boxes(relative_xyxy.float().cpu().numpy() * scale, size_hw)
+    return clip_xyxy(relative_xyxy.float().cpu().numpy() * scale, size_hw)
