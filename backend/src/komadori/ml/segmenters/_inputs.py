@@ -91,4 +91,3 @@ def boxes_in_frame(prompt: ConceptPrompt, size_hw: tuple[int, int]) -> NDArray[n
             code="invalid-box",
         )
     return boxes
-

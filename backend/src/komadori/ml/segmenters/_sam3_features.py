@@ -86,10 +86,11 @@ class ImageEncoder:
             if _is_same_image(known, image):
                 self._kept.append(self._kept.pop(position))
                 return features
-        features = self._encode(image)
+        own = image.copy()  # torch takes no negative strides, and the caller may reuse the buffer
+        features = self._encode(own)
         if keep and self.capacity:
-            del self._kept[: len(self._kept) + 1 - self.capacity]
-            self._kept.append((image.copy(), features))
+            del self._kept[: max(0, len(self._kept) + 1 - self.capacity)]
+            self._kept.append((own, features))
         return features
 
     def _encode(self, image: Image) -> ImageFeatures:
