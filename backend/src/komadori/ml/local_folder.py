@@ -1,0 +1,114 @@
+"""Checkpoints as folders on this machine: what they are, and whether they are whole."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from komadori.core.errors import ModelError
+from komadori.core.progress import NoProgress
+from komadori.ml.catalogue import Adapter, adapter_for
+from komadori.ml.manifest import read_manifest, read_model_type, sha256_of, write_json
+
+_LOADED_SUFFIXES = {".json", ".txt", ".model", ".safetensors"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A checkpoint that can be loaded from ``directory`` without a network.
+
+    ``revision`` is the commit on the hub, or for other folders "sha256:" and a hash of
+    the contents; two folders with the same files have the same revision.
+    """
+
+    directory: Path
+    model_id: str
+    revision: str
+    adapter: Adapter
+
+
+def open_pulled(directory: Path) -> LocalModel | None:
+    """The checkpoint in a folder with a manifest, None when the folder has none.
+
+    Looks at the sizes of the files only.
+
+    Raises:
+        ModelError: A file is missing or cut short, or the manifest cannot be read.
+    """
+    manifest = read_manifest(directory)
+    if manifest is None:
+        return None
+    if misfits := manifest.misfits(directory):
+        raise ModelError(
+            f"Expected {', '.join(misfits)} of {manifest.model_id} whole in {directory}, "
+            "got a missing file or another size.",
+            hint=f"Run `komadori models pull {manifest.model_id}@{manifest.revision}`; "
+            "only what is damaged is fetched again.",
+            code="damaged-model",
+        )
+    return LocalModel(directory, manifest.model_id, manifest.revision, manifest.adapter)
+
+
+def open_folder(folder: Path, hashes: Path) -> LocalModel:
+    """The checkpoint in any folder, named by its contents unless it has a manifest.
+
+    Args:
+        folder: Holds config.json, the tokenizer and safetensors.
+        hashes: A folder in which to remember the SHA-256 of files, by size and time of change.
+
+    Raises:
+        ModelError: It is no checkpoint, has no safetensors, or nothing runs it.
+    """
+    if not folder.is_dir():
+        raise ModelError(
+            f"Expected a folder with a checkpoint, got {folder}, which is not one.",
+            hint="Give the folder that holds config.json, the tokenizer and model.safetensors.",
+            code="model-not-found",
+        )
+    folder = folder.resolve()
+    if (pulled := open_pulled(folder)) is not None:
+        return pulled
+    adapter = adapter_for(read_model_type(folder), str(folder / "config.json"))
+    files = sorted(f for f in folder.iterdir() if f.suffix in _LOADED_SUFFIXES and f.is_file())
+    if not any(file.suffix == ".safetensors" for file in files):
+        raise ModelError(
+            f"Expected a .safetensors file in {folder}, got {', '.join(f.name for f in folder.iterdir())}.",
+            hint="Save the checkpoint with save_pretrained of transformers; pickled weights "
+            "(.bin, .pt) can run code and are never loaded.",
+            code="no-safetensors",
+        )
+    return LocalModel(folder, folder.name, f"sha256:{_content_hash(folder, files, hashes)}", adapter)
+
+
+def _content_hash(folder: Path, files: Sequence[Path], hashes: Path) -> str:
+    """A hash over names and contents; a file of known size and time is not read again."""
+    remembered = hashes / f"{hashlib.sha256(bytes(folder)).hexdigest()[:32]}.json"
+    known = _read_known(remembered)
+    seen: dict[str, list[int | str]] = {}
+    for file in files:
+        stat = file.stat()
+        stamp: list[int | str] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        entry = known.get(file.name, [])
+        is_known = entry[:-1] == stamp
+        seen[file.name] = entry if is_known else [*stamp, sha256_of(file, NoProgress().check_cancelled)]
+    if seen != known:
+        _remember(remembered, seen)
+    lines = "".join(f"{entry[-1]}  {name}\n" for name, entry in seen.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _read_known(remembered: Path) -> dict[str, list[int | str]]:
+    try:
+        known = json.loads(remembered.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(remembered: Path, seen: dict[str, list[int | str]]) -> None:
+    try:
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        write_json(remembered, seen)
+    except OSError:
+        return  # a store that is read-only costs time, not correctness
