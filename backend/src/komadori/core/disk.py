@@ -46,6 +46,12 @@ def move_synced(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def sync_file(path: Path) -> None:
+    """Put what was written to a file on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names in a folder on the disk: a rename alone may be lost with the power."""
     descriptor = os.open(folder, os.O_RDONLY)

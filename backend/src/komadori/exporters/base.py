@@ -48,7 +48,16 @@ class Exporter(Protocol):
         """Write the dataset into the empty ``directory`` in one pass over ``items``.
 
         The same input gives the same bytes. The caller renames the folder into place.
+
+        Raises:
+            ConflictError: The folder is not empty.
+            InputError: A record contradicts the others.
+            StorageError: The disk is full, or a picture is missing or was changed.
         """
 
-    def read(self, directory: Path) -> Iterable[tuple[str, JsonDict]]:
-        """The image file names with their annotations, as the format has them."""
+    def read(self, directory: Path) -> Iterable[tuple[str, list[JsonDict]]]:
+        """The file name of each image with its annotations, as the format has them.
+
+        Raises:
+            InputError: The folder holds no dataset of this format.
+        """

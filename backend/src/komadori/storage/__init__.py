@@ -1,0 +1,1 @@
+"""Where frames and thumbnails are kept; a kind of store is one file."""

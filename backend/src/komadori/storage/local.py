@@ -5,7 +5,6 @@ any process, and the next start after a crash, sees all of it or nothing.
 """
 
 import errno
-import os
 import re
 import shutil
 import tempfile
@@ -75,7 +74,7 @@ class LocalStore:
                 hint="Write the file first, and give its own path, not a link to it.",
             )
         with disk.storage_errors(f"store {key!r}"):
-            _sync_file(path)
+            disk.sync_file(path)
             try:
                 _move(path, target)
             except OSError as exc:
@@ -140,7 +139,7 @@ class LocalStore:
         temporary = self._new_scratch_name()
         try:
             shutil.copyfile(path, temporary)
-            _sync_file(temporary)
+            disk.sync_file(temporary)
             _move(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -150,11 +149,6 @@ class LocalStore:
 def _move(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     disk.move_synced(source, target)
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _remove_stale(scratch: Path) -> None:
