@@ -132,12 +132,12 @@ def parse_source(source: str) -> HubSource | Path:
     """
     if source.startswith(("/", "~", ".")):
         return Path(source).expanduser()
-    name, _, revision = source.partition("@")
+    name, at, revision = source.partition("@")
     known = next((spec for spec in KNOWN_MODELS if spec.name == name), None)
     if known is not None:
-        return _hub_source(source, known.model_id, revision or known.revision)
+        return _hub_source(source, known.model_id, revision if at else known.revision or "main")
     if _MODEL_ID.fullmatch(name) and "--" not in name and ".." not in name:
-        return _hub_source(source, name, revision)
+        return _hub_source(source, name, revision if at else "main")
     if source and Path(source).is_dir():
         return Path(source)
     raise ModelError(
@@ -164,8 +164,7 @@ def adapter_for(model_type: object, where: str) -> Adapter:
     )
 
 
-def _hub_source(source: str, model_id: str, revision: str | None) -> HubSource:
-    revision = revision or "main"
+def _hub_source(source: str, model_id: str, revision: str) -> HubSource:
     if not _REVISION.fullmatch(revision) or ".." in revision:
         raise ModelError(
             f"Expected a commit, a branch or a tag after the @, got {source!r}.",
