@@ -82,31 +82,34 @@ def open_folder(folder: Path, hashes: Path) -> LocalModel:
 
 
 def _content_hash(folder: Path, files: Sequence[Path], hashes: Path) -> str:
-    """A hash over names and contents; a file of known size and time is not read again."""
+    """The hash that ``sha256sum FILES... | sha256sum`` prints, with files in order of their names.
+
+    A file of the size, time and inode that it had last time is not read again.
+    """
     remembered = hashes / f"{hashlib.sha256(bytes(folder)).hexdigest()[:32]}.json"
     known = _read_known(remembered)
-    seen: dict[str, list[int | str]] = {}
+    seen: dict[str, str] = {}
+    sums = ""
     for file in files:
         stat = file.stat()
-        stamp: list[int | str] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        entry = known.get(file.name, [])
-        is_known = entry[:-1] == stamp
-        seen[file.name] = entry if is_known else [*stamp, sha256_of(file, NoProgress().check_cancelled)]
+        stamp = f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
+        seen[stamp] = known.get(stamp) or sha256_of(file, NoProgress().check_cancelled)
+        sums += f"{seen[stamp]}  {file.name}\n"
     if seen != known:
         _remember(remembered, seen)
-    lines = "".join(f"{entry[-1]}  {name}\n" for name, entry in seen.items())
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return hashlib.sha256(sums.encode()).hexdigest()
 
 
-def _read_known(remembered: Path) -> dict[str, list[int | str]]:
+def _read_known(remembered: Path) -> dict[str, str]:
     try:
         known = json.loads(remembered.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    items = known.items() if isinstance(known, dict) else ()
+    return {stamp: digest for stamp, digest in items if isinstance(digest, str)}
 
 
-def _remember(remembered: Path, seen: dict[str, list[int | str]]) -> None:
+def _remember(remembered: Path, seen: dict[str, str]) -> None:
     try:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         write_json(remembered, seen)
