@@ -132,6 +132,7 @@ class Frame:
     height: int
     image_key: str
     thumbnail_key: str
+    image_sha256: str
     perceptual_hash: str
     is_key: bool
     is_suspect: bool
@@ -141,6 +142,21 @@ class Frame:
     def pts_s(self) -> float:
         """The presentation time in seconds."""
         return float(self.pts * self.time_base)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCandidate:
+    """A visible frame as the packet index knows it, in presentation order, before it is decoded."""
+
+    decode_index: int
+    pts: int
+    time_base: Fraction
+    is_key: bool
+
+    @property
+    def time(self) -> Fraction:
+        """The exact presentation time in seconds."""
+        return self.pts * self.time_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +316,7 @@ class Job:
     skipped: int
     failed: int
     error: str | None
+    result: JsonDict
     parent_id: int | None
     is_cancel_requested: bool
     created_s: float

@@ -1,0 +1,237 @@
+"""Puts the system together from the settings. The only place that reads them."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from komadori.core import registry
+from komadori.core.errors import KomadoriError, ModelError
+from komadori.core.progress import Progress
+from komadori.core.types import Chunk, EmbeddingSpace, Queue
+from komadori.db import migrate
+from komadori.db.repositories import projects
+from komadori.db.session import Sessions
+from komadori.ml.checkpoints import ModelStore
+from komadori.ml.embedders.base import ImageTextEmbedder
+from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.queueing.base import JobQueue
+from komadori.services import annotate, embed, export, ingest, verify
+from komadori.services.context import Context, Options
+from komadori.services.jobs import ChunkResult, Handler
+from komadori.settings import Settings
+from komadori.vectors.base import VectorIndex
+
+_log = logging.getLogger(__name__)
+
+FAKE = "fake"
+"""The name of the parts that need no checkpoint; for tests."""
+
+
+def open_context(settings: Settings, queue: JobQueue | None = None) -> Context:
+    """Connect everything; one for each process, made after a fork.
+
+    The database must be at the newest schema, see :func:`prepare_home`.
+    """
+    home = settings.home.absolute()
+    if queue is None:
+        queue = registry.factory("queues", "celery_queue")(settings.effective_broker_url)
+    return Context(
+        home=home,
+        sessions=Sessions(settings.effective_database_url),
+        blobs=registry.factory("stores", "local")(home / "blobs"),
+        queue=queue,
+        index_of=_index_opener(home / "vectors"),
+        options=Options(
+            embedder=settings.embedder,
+            segmenter=settings.segmenter,
+            jpeg_quality=settings.jpeg_quality,
+            thumbnail_size=settings.thumbnail_size,
+            embed_chunk_frames=settings.embed_chunk_frames,
+            annotate_chunk_frames=settings.annotate_chunk_frames,
+            score_threshold=settings.score_threshold,
+            mask_threshold=settings.mask_threshold,
+            lease_s=settings.lease_s,
+            max_attempts=settings.max_attempts,
+            query_timeout_s=settings.query_timeout_s,
+        ),
+    )
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the folders, bring the database to the newest schema and see that the default project exists."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    sessions = Sessions(settings.effective_database_url)
+    try:
+        migrate.upgrade(sessions.engine)
+        with sessions.write() as session:
+            projects.get_or_create(session, projects.DEFAULT)
+    finally:
+        sessions.close()
+
+
+def model_store(settings: Settings) -> ModelStore:
+    """The checkpoints of this machine."""
+    return ModelStore(
+        settings.models_dir,
+        endpoint=settings.hub_url,
+        token=settings.effective_hub_token,
+        is_offline=settings.offline,
+    )
+
+
+def load_embedder(settings: Settings) -> ImageTextEmbedder:
+    """The embedding model of the settings, ready to run.
+
+    Raises:
+        ModelError: Its checkpoint is not on this machine, or damaged.
+    """
+    if settings.embedder == FAKE:
+        embedder: ImageTextEmbedder = registry.factory("embedders", FAKE)()
+        return embedder
+    model = model_store(settings).resolve(settings.embedder)
+    embedder = registry.factory("embedders", model.adapter)(
+        model.directory,
+        revision=model.revision,
+        model_id=model.model_id,
+        device=settings.device,
+        threads=settings.threads,
+        cache_directory=settings.models_dir / ".compiled",
+    )
+    return embedder
+
+
+def load_segmenter(settings: Settings) -> ConceptSegmenter:
+    """The segmentation model of the settings, ready to run.
+
+    Raises:
+        ModelError: Its checkpoint is not on this machine, or damaged.
+    """
+    if settings.segmenter == FAKE:
+        segmenter: ConceptSegmenter = registry.factory("segmenters", FAKE)()
+        return segmenter
+    model = model_store(settings).resolve(settings.segmenter)
+    segmenter = registry.factory("segmenters", model.adapter)(
+        model.directory,
+        revision=model.revision,
+        model_id=model.model_id,
+        device=settings.device,
+        threads=settings.threads,
+    )
+    return segmenter
+
+
+class WorkerParts:
+    """What a worker process of one queue needs: its handlers, and its model where it has one.
+
+    The model is loaded by :meth:`load`, which keeps the error when that fails: then every
+    chunk and every query is told why.
+    """
+
+    def __init__(self, settings: Settings, queue: Queue, ctx: Context) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._ctx = ctx
+        self._embedder: ImageTextEmbedder | None = None
+        self._segmenter: ConceptSegmenter | None = None
+        self._error: KomadoriError | None = None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether this worker can do its work."""
+        return self._error is None
+
+    def load(self) -> str:
+        """Load the model of the queue: a line for people that says which and where it runs."""
+        try:
+            if self._queue == Queue.SIGLIP:
+                self._embedder = load_embedder(self._settings)
+                embed.register(self._ctx, self._embedder)
+                return f"{self._embedder.space.model_id} on {self._embedder.device_name}"
+            if self._queue == Queue.SAM3:
+                self._segmenter = load_segmenter(self._settings)
+                return f"{self._segmenter.model_id} on {self._segmenter.device_name}"
+        except KomadoriError as error:
+            self._error = error
+        except Exception as error:
+            _log.exception("the model of queue %s could not be loaded", self._queue)
+            self._error = ModelError(
+                f"The model of queue {self._queue} could not be loaded: {error}.",
+                hint="See the worker's log; `komadori doctor` checks the model.",
+            )
+        return "ready" if self._error is None else str(self._error)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """The handler of each kind of chunk that this queue may have."""
+        if self._queue == Queue.SIGLIP:
+            return {embed.KIND: self._embed}
+        if self._queue == Queue.SAM3:
+            return {annotate.KIND: self._annotate}
+        return {
+            kind: _bound(self._ctx, run)
+            for kind, run in {
+                ingest.PROBE: ingest.run_probe,
+                ingest.DECODE: ingest.run_decode,
+                export.KIND: export.run_chunk,
+                verify.KIND: verify.run_chunk,
+            }.items()
+        }
+
+    def answer_query(self, query_id: int) -> None:
+        """Give a search query its vector, or the reason why there is none."""
+        if self._embedder is None:
+            assert self._error is not None
+            embed.fail_query(self._ctx, query_id, self._error)
+        else:
+            embed.answer_query(self._ctx, self._embedder, query_id)
+
+    def _embed(self, chunk: Chunk, progress: Progress) -> ChunkResult:
+        if self._embedder is None:
+            assert self._error is not None
+            raise self._error
+        embedder = self._embedder
+        return embed.run_chunk(
+            self._ctx,
+            embedder,
+            chunk,
+            progress,
+            between_batches=lambda: _ignore(embed.answer_waiting_queries(self._ctx, embedder)),
+        )
+
+    def _annotate(self, chunk: Chunk, progress: Progress) -> ChunkResult:
+        if self._segmenter is None:
+            assert self._error is not None
+            raise self._error
+        return annotate.run_chunk(self._ctx, self._segmenter, chunk, progress)
+
+
+def configure_logging(level: str) -> None:
+    """Log to stderr, one line for each event."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for noisy in ("httpx", "httpcore", "alembic", "celery.app.trace", "celery.worker.strategy", "kombu"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def default_worker_processes(settings: Settings) -> int:
+    """How many processes the worker of the queue ``default`` has."""
+    return settings.decode_workers or len(os.sched_getaffinity(0))
+
+
+def _index_opener(root: Path) -> Callable[[EmbeddingSpace], VectorIndex]:
+    @lru_cache(maxsize=16)
+    def index_of(space: EmbeddingSpace) -> VectorIndex:
+        index: VectorIndex = registry.factory("indexes", "flat")(root / space.key, space.dim)
+        return index
+
+    return index_of
+
+
+def _bound(ctx: Context, run: Callable[[Context, Chunk, Progress], ChunkResult]) -> Handler:
+    return lambda chunk, progress: run(ctx, chunk, progress)
+
+
+def _ignore(_value: object) -> None:
+    return None

@@ -1,0 +1,101 @@
+"""Brings the database to the newest schema."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from komadori.core.errors import ConflictError, StorageError
+from komadori.db.tables import Base
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def upgrade(engine: Engine, target: str = "head") -> None:
+    """Run the missing migrations in one transaction; processes that start together take turns.
+
+    Foreign keys are not enforced meanwhile, and checked at the end: SQLite rebuilds a
+    table to alter it, and dropping the old one would delete everything that refers to it.
+
+    Raises:
+        ConflictError: The database was made by a newer Komadori.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _sqlite_pragma(connection, "foreign_keys=OFF")
+        try:
+            with connection.begin():
+                _check_known(connection)
+                command.upgrade(_config(connection), target)
+                _check_references(connection)
+        finally:
+            if engine.dialect.name == "sqlite":
+                _sqlite_pragma(connection, "foreign_keys=ON")
+
+
+def downgrade(engine: Engine, target: str) -> None:
+    """Undo migrations down to ``target``; what only newer schemas can hold is lost."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _sqlite_pragma(connection, "foreign_keys=OFF")
+        with connection.begin():
+            command.downgrade(_config(connection), target)
+
+
+def differences(engine: Engine) -> list[object]:
+    """What the tables in the code have and the database has not, or the other way round."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+
+def newest_revision() -> str | None:
+    """The revision that this version of the code knows as its newest."""
+    return ScriptDirectory(str(_FOLDER)).get_current_head()
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database, None when it is empty."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _check_known(connection: Connection) -> None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
+    if current is not None and current not in known:
+        raise ConflictError(
+            f"The database has schema {current}, which this version of Komadori does not know.",
+            hint="Start the newer version that made it, or restore a backup from before the update.",
+            code="database-too-new",
+        )
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.execute(text("PRAGMA foreign_key_check")).fetchall()
+    if broken:
+        raise StorageError(
+            f"The migration would leave {len(broken)} rows that refer to nothing, such as {tuple(broken[0])}.",
+            hint="Nothing was changed. Restore a backup, or report this.",
+            code="migration-failed",
+        )
+
+
+def _sqlite_pragma(connection: Connection, pragma: str) -> None:
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    raw.cursor().execute(f"PRAGMA {pragma}")

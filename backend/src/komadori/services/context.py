@@ -1,0 +1,40 @@
+"""What every service gets: the ports, already connected, and the options of the installation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from komadori.core.types import EmbeddingSpace
+from komadori.db.session import Sessions
+from komadori.queueing.base import JobQueue
+from komadori.storage.base import BlobStore
+from komadori.vectors.base import VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The settings that services look at, as plain values."""
+
+    embedder: str
+    segmenter: str
+    jpeg_quality: int
+    thumbnail_size: int
+    embed_chunk_frames: int
+    annotate_chunk_frames: int
+    score_threshold: float
+    mask_threshold: float
+    lease_s: float
+    max_attempts: int
+    query_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One for each process, made by the bootstrap."""
+
+    home: Path
+    sessions: Sessions
+    blobs: BlobStore
+    queue: JobQueue
+    index_of: Callable[[EmbeddingSpace], VectorIndex]
+    options: Options

@@ -1,0 +1,199 @@
+"""Gives frames their vectors, chunk by chunk, and answers search queries in between."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+
+from komadori.core.errors import KomadoriError, NotFoundError
+from komadori.core.progress import Progress
+from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, Job, Queue
+from komadori.db.repositories import embeddings, jobs, projects, videos
+from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.media.images import read_frame, read_query_picture
+from komadori.ml.embedders.base import ImageTextEmbedder
+from komadori.services.context import Context
+from komadori.services.jobs import ChunkResult, submit
+
+KIND = "embed"
+
+_READERS = 4
+
+
+def request(ctx: Context, *, project: str, video_id: int | None = None) -> Job:
+    """Queue the embedding of all frames of a project or a video; frames with a vector are passed over."""
+    with ctx.sessions.write() as session:
+        project_id = projects.by_name(session, project).id
+        if video_id is not None:
+            videos.get(session, video_id)
+        frame_ids = videos.frame_ids(session, project_id=project_id, video_id=video_id).tolist()
+    parameters: dict[str, object] = {"video_id": video_id}
+    job_id = submit(ctx, KIND, project_id, parameters, chunks_of(frame_ids, ctx.options.embed_chunk_frames))
+    with ctx.sessions.read() as session:
+        return jobs.get(session, job_id)
+
+
+def chunks_of(frame_ids: Sequence[int], size: int) -> list[NewChunk]:
+    """Chunks of at most ``size`` frames."""
+    parts = [list(frame_ids[start : start + size]) for start in range(0, len(frame_ids), size)]
+    return [NewChunk(KIND, Queue.SIGLIP, {"frame_ids": part}, len(part)) for part in parts]
+
+
+def run_chunk(
+    ctx: Context,
+    embedder: ImageTextEmbedder,
+    chunk: Chunk,
+    progress: Progress,
+    *,
+    between_batches: Callable[[], None] = lambda: None,
+) -> ChunkResult:
+    """Embed those frames of a chunk that have no vector in the embedder's space yet.
+
+    ``between_batches`` is called after every forward pass, so that a person who searches
+    waits for one batch and not for the chunk.
+    """
+    frame_ids: list[int] = chunk.payload["frame_ids"]
+    space_id = register(ctx, embedder)
+    with ctx.sessions.read() as session:
+        there = embeddings.embedded(session, space_id, frame_ids)
+        missing = videos.get_frames(session, [i for i in frame_ids if i not in there])
+    progress.advance(len(frame_ids) - len(missing))
+    issues: list[Issue] = []
+    ids: list[int] = []
+    vectors: list[EmbeddingBatch] = []
+    for frames, images in _read_ahead(ctx, missing, embedder.batch_size, issues):
+        progress.check_cancelled()
+        batch = embedder.embed_images(images)
+        issues += _refused(frames, batch)
+        ids += [frames[position].id for position in batch.kept]
+        vectors.append(batch)
+        progress.advance(len(frames))
+        between_batches()
+    if ids:
+        ctx.index_of(embedder.space).upsert(ids, np.concatenate([batch.vectors for batch in vectors]))
+    return ChunkResult(
+        Counts(done=chunk.total - len(issues), skipped=len(issues)),
+        issues,
+        lambda session: embeddings.mark_embedded(session, space_id, ids),
+    )
+
+
+def register(ctx: Context, embedder: ImageTextEmbedder) -> int:
+    """Make the embedder's space the one that searches use: its id."""
+    with ctx.sessions.read() as session:
+        active = embeddings.active_space(session, ctx.options.embedder)
+    if active is not None and active[1] == embedder.space:
+        return active[0]
+    with ctx.sessions.write() as session:
+        return embeddings.register_space(session, embedder.space, ctx.options.embedder)
+
+
+def answer_query(ctx: Context, embedder: ImageTextEmbedder, query_id: int) -> bool:
+    """Give a waiting query its vector; False when somebody else did."""
+    with ctx.sessions.write() as session:
+        query = embeddings.claim_query(session, query_id)
+    if query is None:
+        return False
+    _answer(ctx, embedder, query)
+    return True
+
+
+def answer_waiting_queries(ctx: Context, embedder: ImageTextEmbedder) -> int:
+    """Give all waiting queries their vectors: how many there were."""
+    answered = 0
+    while True:
+        with ctx.sessions.read() as session:
+            if not embeddings.has_waiting_query(session):
+                return answered
+        with ctx.sessions.write() as session:
+            query = embeddings.claim_any_query(session)
+        if query is None:
+            return answered
+        _answer(ctx, embedder, query)
+        answered += 1
+
+
+def fail_query(ctx: Context, query_id: int, error: KomadoriError) -> None:
+    """Tell a waiting query that there will be no vector, and why."""
+    with ctx.sessions.write() as session:
+        if embeddings.claim_query(session, query_id) is not None:
+            embeddings.fail_query(session, query_id, _problem(error))
+
+
+def content_key(content: bytes) -> str:
+    """The name under which a query's content is cached."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _answer(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Query) -> None:
+    space_id = register(ctx, embedder)
+    try:
+        if query.kind == "text":
+            batch = embedder.embed_texts([query.content])
+        else:
+            batch = embedder.embed_images([read_query_picture(ctx.blobs.get(query.content))])
+        if not len(batch):
+            raise NotFoundError("The model gave no vector for this query.", code="no-vector")
+    except Exception as error:
+        with ctx.sessions.write() as session:
+            embeddings.fail_query(session, query.id, _problem(error))
+        if not isinstance(error, KomadoriError):
+            raise
+        return
+    with ctx.sessions.write() as session:
+        embeddings.answer_query(session, query.id, space_id, batch.vectors[0])
+
+
+def _problem(error: Exception) -> dict[str, str]:
+    if isinstance(error, KomadoriError):
+        return {"code": error.code, "message": error.message, "hint": error.hint}
+    return {"code": "internal-error", "message": f"{type(error).__name__}: {error}", "hint": ""}
+
+
+def _read_ahead(
+    ctx: Context, frames: Sequence[Frame], size: int, issues: list[Issue]
+) -> Iterator[tuple[list[Frame], list[Image]]]:
+    """Batches of readable frames; the next one is read while the caller works on this one."""
+    batches = [list(islice(frames, start, start + size)) for start in range(0, len(frames), size)]
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-frame") as pool:
+
+        def start_reading(batch: list[Frame]) -> list[tuple[Frame, Future[Image]]]:
+            return [(frame, pool.submit(_read, ctx, frame)) for frame in batch]
+
+        waiting = start_reading(batches[0]) if batches else []
+        for position in range(len(batches)):
+            current, waiting = waiting, []
+            if position + 1 < len(batches):
+                waiting = start_reading(batches[position + 1])
+            kept, images = _finished(current, issues)
+            if kept:
+                yield kept, images
+
+
+def _read(ctx: Context, frame: Frame) -> Image:
+    return read_frame(ctx.blobs.get(frame.image_key))
+
+
+def _finished(
+    reads: Sequence[tuple[Frame, Future[Image]]], issues: list[Issue]
+) -> tuple[list[Frame], list[Image]]:
+    kept: list[Frame] = []
+    images: list[Image] = []
+    for frame, read in reads:
+        try:
+            images.append(read.result())
+            kept.append(frame)
+        except KomadoriError as error:
+            issues.append(Issue(f"frame {frame.id}", "skipped", str(error)))
+    return kept, images
+
+
+def _refused(frames: Sequence[Frame], batch: EmbeddingBatch) -> list[Issue]:
+    kept = set(batch.kept.tolist())
+    return [
+        Issue(f"frame {frame.id}", "skipped", "The model could not embed this picture.")
+        for position, frame in enumerate(frames)
+        if position not in kept
+    ]

@@ -1,0 +1,187 @@
+"""Writes a dataset to disk: beside its place first, then renamed, so that no half export is ever seen."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import komadori
+from komadori.core import registry
+from komadori.core.errors import ConflictError, InputError, StorageError
+from komadori.core.progress import Progress
+from komadori.core.types import Annotation, AnnotationStatus, Chunk, Frame, Job, Queue, Video
+from komadori.db.repositories import annotations, jobs, projects, videos
+from komadori.db.repositories.jobs import Counts, NewChunk
+from komadori.exporters.base import DatasetInfo, DatasetItem, Exporter, ExportSummary
+from komadori.services.context import Context
+from komadori.services.jobs import ChunkResult, submit
+
+KIND = "export"
+
+_PAGE = 200
+_STATUSES = {
+    "accepted": (AnnotationStatus.ACCEPTED,),
+    "proposed": (AnnotationStatus.PROPOSED,),
+    "all": (AnnotationStatus.ACCEPTED, AnnotationStatus.PROPOSED),
+}
+"""What may be asked for; what was rejected never leaves."""
+
+_MARK = "manifest.json"
+"""Every export has this file; a folder with it may be replaced by the next one."""
+
+
+def request(ctx: Context, directory: str, format_name: str, status: str, project: str) -> Job:
+    """Queue an export.
+
+    Raises:
+        InputError: The format, the status or the folder cannot be used.
+        ConflictError: The folder holds something that is no export of ours.
+    """
+    registry.factory("exporters", format_name)
+    if status not in _STATUSES:
+        raise InputError(
+            f"There is no status {status!r}.", hint=f"Use one of: {', '.join(_STATUSES)}.", code="bad-status"
+        )
+    target = check_target(directory)
+    with ctx.sessions.read() as session:
+        project_id = projects.by_name(session, project).id
+        frame_ids = annotations.annotated_frame_ids(session, project_id, _STATUSES[status])
+    if not frame_ids:
+        raise InputError(
+            f"No frame of project {project!r} has an annotation that is {status}.",
+            hint="Accept some proposals first, or export with --status proposed or all.",
+            code="nothing-to-export",
+        )
+    parameters: dict[str, object] = {"directory": str(target), "format": format_name, "status": status}
+    job_id = submit(ctx, KIND, project_id, parameters, [NewChunk(KIND, Queue.DEFAULT, {}, len(frame_ids))])
+    with ctx.sessions.read() as session:
+        return jobs.get(session, job_id)
+
+
+def check_target(directory: str) -> Path:
+    """The folder to write, once it is sure that nothing else would be lost by it."""
+    target = Path(directory)
+    if not target.is_absolute() or "\0" in directory:
+        raise InputError(
+            f"{directory!r} is no absolute path.",
+            hint="Give the folder's path from the root.",
+            code="bad-directory",
+        )
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise ConflictError(
+            f"{target} exists and is no folder.", hint="Name a new folder.", code="export-target-taken"
+        )
+    if target.is_dir() and any(target.iterdir()) and not _is_export(target):
+        raise ConflictError(
+            f"The folder {target} holds files that are no Komadori export.",
+            hint="Name a new or an empty folder; nothing was changed.",
+            code="export-target-taken",
+        )
+    return target
+
+
+def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
+    """Write the whole dataset in one pass and put it in its place."""
+    with ctx.sessions.read() as session:
+        job = jobs.get(session, chunk.job_id)
+        project = projects.by_id(session, job.project_id)
+        runs = annotations.runs(session, job.project_id)
+    statuses = _STATUSES[job.parameters["status"]]
+    with ctx.sessions.read() as session:
+        frame_ids = annotations.annotated_frame_ids(session, job.project_id, statuses)
+        class_names = projects.class_names(session, job.project_id)
+    info = DatasetInfo(
+        project=project.name,
+        class_names=class_names,
+        status=job.parameters["status"],
+        runs={
+            run.id: {
+                "model_id": run.model_id,
+                "model_revision": run.model_revision,
+                "prompts": list(run.prompts),
+                "thresholds": run.thresholds,
+            }
+            for run in runs
+        },
+        komadori_version=komadori.__version__,
+    )
+    exporter: Exporter = registry.factory("exporters", job.parameters["format"])()
+    target = check_target(job.parameters["directory"])
+    summary = _write(exporter, target, info, _items(ctx, frame_ids, statuses, progress))
+    result = {
+        "directory": str(target),
+        "n_images": summary.n_images,
+        "n_annotations": summary.n_annotations,
+    }
+    return ChunkResult(
+        Counts(done=chunk.total), write=lambda session: jobs.set_result(session, job.id, **result)
+    )
+
+
+def _write(
+    exporter: Exporter, target: Path, info: DatasetInfo, items: Iterator[DatasetItem]
+) -> ExportSummary:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise StorageError(
+            f"The folder for the export cannot be made: {error}.",
+            hint="Check that the disk is not full and that Komadori may write there.",
+            code="export-failed",
+        ) from error
+    try:
+        summary = exporter.write(beside, info, items)
+        beside.chmod(0o755)
+        _put_in_place(beside, target)
+    except OSError as error:
+        raise StorageError(
+            f"The export to {target} could not be written: {error}.",
+            hint="Check that the disk is not full; a former export there is untouched.",
+            code="export-failed",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return summary
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    if not target.exists():
+        beside.rename(target)
+        return
+    former = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    try:
+        target.rename(former)
+        beside.rename(target)
+    finally:
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def _is_export(directory: Path) -> bool:
+    try:
+        manifest = json.loads((directory / _MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and "komadori_version" in manifest
+
+
+def _items(
+    ctx: Context, frame_ids: Sequence[int], statuses: Sequence[AnnotationStatus], progress: Progress
+) -> Iterator[DatasetItem]:
+    known: dict[int, Video] = {}
+    for start in range(0, len(frame_ids), _PAGE):
+        page = frame_ids[start : start + _PAGE]
+        with ctx.sessions.read() as session:
+            frames = videos.get_frames(session, page)
+            labels = annotations.of_frames(session, page, statuses)
+            for video_id in {frame.video_id for frame in frames} - known.keys():
+                known[video_id] = videos.get(session, video_id)
+        for frame in frames:
+            progress.check_cancelled()
+            yield _item(ctx, known[frame.video_id], frame, labels.get(frame.id, ()))
+            progress.advance()
+
+
+def _item(ctx: Context, video: Video, frame: Frame, labels: Sequence[Annotation]) -> DatasetItem:
+    return DatasetItem(video, frame, ctx.blobs.local_path(frame.image_key), labels)

@@ -1,0 +1,218 @@
+"""Runs chunks so that none is lost and none is committed twice.
+
+The database holds the truth. A worker claims a chunk, renews its lease from a thread
+while it works, and commits the results and the chunk's end in one transaction that is
+fenced by the ownership. Whatever dies, the lease runs out and :func:`reap` queues the
+chunk again, until it was started ``max_attempts`` times.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from komadori.core.errors import KomadoriError
+from komadori.core.progress import Cancelled, Progress
+from komadori.core.types import Chunk, Job, JobState, Priority, Queue
+from komadori.db.repositories import jobs as rows
+from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.services import ownership
+from komadori.services.context import Context
+
+_HINTS_AHEAD = 16
+"""How many chunks of a job are announced at its start; each finished chunk announces one more."""
+
+_HINT_STALE_S = 60.0
+_RENEW_EVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """What a handler has to say: how the items ended, and what to write in the same transaction."""
+
+    counts: Counts
+    issues: Sequence[Issue] = ()
+    write: Callable[[Session], None] = field(default=lambda _session: None)
+
+
+Handler = Callable[[Chunk, Progress], ChunkResult]
+"""Does the work of a chunk outside any transaction."""
+
+
+class LostLease(Exception):
+    """Another worker has the chunk now; nothing may be committed."""
+
+
+def submit(
+    ctx: Context,
+    kind: str,
+    project_id: int,
+    parameters: dict[str, object],
+    chunks: Sequence[NewChunk],
+) -> int:
+    """Create a job with its first chunks and wake the workers: the job's id."""
+    with ctx.sessions.write() as session:
+        job_id = rows.create(session, kind, project_id, parameters)
+        rows.add_chunks(session, job_id, chunks)
+        rows.settle(session, job_id)
+    announce(ctx)
+    return job_id
+
+
+def announce(ctx: Context, limit: int = _HINTS_AHEAD, queues: Sequence[Queue] = tuple(Queue)) -> int:
+    """Send hints for queued chunks that nobody was told of lately: how many were sent."""
+    with ctx.sessions.write() as session:
+        found = [(queue, rows.take_unpublished(session, queue, limit, _HINT_STALE_S)) for queue in queues]
+    unsent = [
+        chunk_id
+        for queue, ids in found
+        for chunk_id in ids
+        if not ctx.queue.wake_for_chunk(queue, chunk_id, Priority.BULK)
+    ]
+    if unsent:
+        with ctx.sessions.write() as session:
+            rows.forget_published(session, unsent)
+    return sum(len(ids) for _, ids in found) - len(unsent)
+
+
+def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owner: str) -> JobState | None:
+    """Claim a chunk, do it and commit: its new state, or None when there was nothing to do."""
+    with ctx.sessions.write() as session:
+        chunk = rows.claim(session, chunk_id, owner, ctx.options.lease_s, ctx.options.max_attempts)
+    if chunk is None:
+        return None
+    try:
+        with Lease(ctx, chunk, owner) as lease:
+            state = _work(ctx, chunk, handlers[chunk.kind], lease, owner)
+    except LostLease:
+        _log.warning("chunk %s was taken over by another worker; its results are dropped", chunk_id)
+        return None
+    announce(ctx, limit=1)
+    return state
+
+
+def _work(ctx: Context, chunk: Chunk, handler: Handler, lease: "Lease", owner: str) -> JobState:
+    try:
+        lease.check_cancelled()
+        result = handler(chunk, lease)
+        return _commit(ctx, chunk, owner, JobState.DONE, result)
+    except Cancelled:
+        return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts()))
+    except LostLease:
+        raise
+    except KomadoriError as error:
+        _log.warning("chunk %s: %s", chunk.id, error)
+        return _give_up(ctx, chunk, owner, str(error), is_final=not error.is_retryable)
+    except Exception as error:
+        _log.exception("chunk %s failed", chunk.id)
+        return _give_up(ctx, chunk, owner, f"{type(error).__name__}: {error}", is_final=False)
+
+
+def _give_up(ctx: Context, chunk: Chunk, owner: str, error: str, *, is_final: bool) -> JobState:
+    if not is_final and chunk.attempts < ctx.options.max_attempts:
+        return _commit(ctx, chunk, owner, JobState.QUEUED, ChunkResult(Counts()), error)
+    return _commit(ctx, chunk, owner, JobState.FAILED, ChunkResult(Counts(failed=chunk.total)), error)
+
+
+def _commit(
+    ctx: Context, chunk: Chunk, owner: str, state: JobState, result: ChunkResult, error: str | None = None
+) -> JobState:
+    with ctx.sessions.write() as session:
+        if not rows.finish(session, chunk, owner, state, result.counts, error=error, issues=result.issues):
+            raise LostLease
+        result.write(session)
+        rows.settle(session, chunk.job_id)
+    return state
+
+
+class Lease:
+    """Keeps a chunk while it is worked on, and is the progress that its handler reports to."""
+
+    def __init__(self, ctx: Context, chunk: Chunk, owner: str) -> None:
+        self._ctx = ctx
+        self._chunk = chunk
+        self._owner = owner
+        self._done = 0
+        self._must_stop = threading.Event()
+        self._is_lost = threading.Event()
+        self._is_finished = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{chunk.id}", daemon=True)
+
+    def __enter__(self) -> "Lease":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._is_finished.set()
+        self._thread.join()
+
+    def advance(self, n: int = 1) -> None:
+        """Count items; written to the database about once a second."""
+        self._done += n
+
+    def check_cancelled(self) -> None:
+        """Raise :class:`Cancelled` or :class:`LostLease` when the work should stop."""
+        if self._is_lost.is_set():
+            raise LostLease
+        if self._must_stop.is_set():
+            raise Cancelled
+
+    def _keep(self) -> None:
+        while not self._is_finished.wait(_RENEW_EVERY_S):
+            try:
+                self._renew()
+            except KomadoriError as error:
+                _log.warning("the lease of chunk %s could not be renewed: %s", self._chunk.id, error)
+
+    def _renew(self) -> None:
+        done = min(self._done, self._chunk.total)
+        with self._ctx.sessions.write() as session:
+            must_stop = rows.renew(session, self._chunk.id, self._owner, self._ctx.options.lease_s, done)
+        if must_stop is None and not self._is_finished.is_set():
+            self._is_lost.set()
+        elif must_stop:
+            self._must_stop.set()
+
+
+def reap(ctx: Context) -> None:
+    """Take back the chunks of workers that are gone, and send hints that were lost."""
+    with ctx.sessions.read() as session:
+        gone = [(chunk_id, owner) for chunk_id, owner in rows.owned(session) if ownership.is_gone(owner)]
+    with ctx.sessions.write() as session:
+        for chunk_id, owner in gone:
+            rows.release(session, chunk_id, owner)
+        for chunk in rows.requeue_expired(session, ctx.options.max_attempts):
+            _log.warning("chunk %s lost its worker after attempt %s", chunk.id, chunk.attempts)
+    announce(ctx, limit=1)
+
+
+def cancel(ctx: Context, job_id: int) -> Job:
+    """Stop a job; what is finished is kept."""
+    with ctx.sessions.write() as session:
+        rows.request_cancel(session, job_id)
+        return rows.get(session, job_id)
+
+
+def retry(ctx: Context, job_id: int) -> Job:
+    """Queue again what failed or was cancelled."""
+    with ctx.sessions.write() as session:
+        rows.reopen(session, job_id)
+        job = rows.get(session, job_id)
+    announce(ctx)
+    return job
+
+
+def wait(ctx: Context, job_id: int, timeout_s: float, poll_s: float = 0.05) -> Job:
+    """The job once it has ended, or as it is after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with ctx.sessions.read() as session:
+            job = rows.get(session, job_id)
+        if job.state.is_terminal or time.monotonic() > deadline:
+            return job
+        time.sleep(poll_s)

@@ -1,0 +1,144 @@
+"""What people do with annotations: accept, reject, edit, draw, delete. Every change is a new revision."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from komadori.core.errors import InputError
+from komadori.core.geometry import clip_xyxy
+from komadori.core.masks import Rle
+from komadori.core.types import Annotation, AnnotationSource, AnnotationStatus, Frame, JsonDict
+from komadori.db.repositories import annotations, projects, videos
+from komadori.db.repositories.annotations import NewAnnotation
+from komadori.services.context import Context
+
+MAX_AT_ONCE = 10_000
+
+Box = tuple[float, float, float, float]
+
+
+def decide(ctx: Context, annotation_ids: Sequence[int], status: AnnotationStatus) -> list[Annotation]:
+    """Give annotations a status, all of them or none.
+
+    Raises:
+        NotFoundError: One of them does not exist; nothing was changed.
+    """
+    wanted = list(dict.fromkeys(annotation_ids))
+    if not 1 <= len(wanted) <= MAX_AT_ONCE:
+        raise InputError(
+            f"{len(wanted)} annotations were named.",
+            hint=f"Name 1 to {MAX_AT_ONCE} at once.",
+            code="bad-selection",
+        )
+    with ctx.sessions.write() as session:
+        for annotation_id in wanted:
+            if annotations.get(session, annotation_id).status != status:
+                annotations.change(session, annotation_id, None, {"status": status.value})
+        return [annotations.get(session, annotation_id) for annotation_id in wanted]
+
+
+def draw(ctx: Context, frame_id: int, class_name: str, bbox_xyxy: Box | None, mask: Rle | None) -> Annotation:
+    """Add an annotation that a person made; it is accepted from the start.
+
+    Raises:
+        InputError: Neither box nor mask, or one that does not fit the frame.
+    """
+    name = _class_name(class_name)
+    with ctx.sessions.write() as session:
+        frame = videos.get_frame(session, frame_id)
+        project_id = videos.get(session, frame.video_id).project_id
+        new = NewAnnotation(
+            frame_id=frame_id,
+            class_id=projects.class_ids(session, project_id, [name])[name],
+            bbox_xyxy=_shape(frame, bbox_xyxy, mask),
+            mask=mask,
+            confidence=None,
+            source=AnnotationSource.PERSON,
+            status=AnnotationStatus.ACCEPTED,
+            run_id=None,
+            prompt=None,
+        )
+        return annotations.get(session, annotations.add(session, new))
+
+
+def edit(
+    ctx: Context,
+    annotation_id: int,
+    *,
+    class_name: str | None = None,
+    bbox_xyxy: Box | None = None,
+    mask: Rle | None = None,
+    status: AnnotationStatus | None = None,
+    expected_revision: int | None = None,
+) -> Annotation:
+    """Change an annotation. A new shape or class makes it a person's, and accepted unless said otherwise.
+
+    A new box without a mask drops the mask, which would contradict it.
+
+    Raises:
+        ConflictError: Somebody has changed it since ``expected_revision``.
+    """
+    with ctx.sessions.write() as session:
+        annotation = annotations.get(session, annotation_id)
+        frame = videos.get_frame(session, annotation.frame_id)
+        values: JsonDict = {}
+        if class_name is not None:
+            name = _class_name(class_name)
+            project_id = videos.get(session, frame.video_id).project_id
+            values["class_id"] = projects.class_ids(session, project_id, [name])[name]
+        if bbox_xyxy is not None or mask is not None:
+            values.update(zip(("x0", "y0", "x1", "y1"), _shape(frame, bbox_xyxy, mask), strict=True))
+            values.update(annotations.mask_values(mask))
+        if values:
+            values["source"] = AnnotationSource.PERSON.value
+            values["status"] = AnnotationStatus.ACCEPTED.value
+        if status is not None:
+            values["status"] = status.value
+        if values:
+            annotations.change(session, annotation_id, expected_revision, values)
+        return annotations.get(session, annotation_id)
+
+
+def delete(ctx: Context, annotation_id: int) -> None:
+    """Delete an annotation for good; to remember a wrong proposal, reject it instead."""
+    with ctx.sessions.write() as session:
+        annotations.get(session, annotation_id)
+        annotations.remove(session, annotation_id)
+
+
+def _class_name(name: str) -> str:
+    cleaned = " ".join(name.split())
+    if not 1 <= len(cleaned) <= 200:
+        raise InputError(
+            f"A class name of {len(cleaned)} characters was given.",
+            hint="Use 1 to 200.",
+            code="bad-class-name",
+        )
+    return cleaned
+
+
+def _shape(frame: Frame, bbox_xyxy: Box | None, mask: Rle | None) -> Box:
+    """The box of an annotation: that of its mask, or the one given, inside the frame."""
+    size_hw = (frame.height, frame.width)
+    if mask is not None:
+        if mask.size_hw != size_hw or not mask.area:
+            raise InputError(
+                f"A mask of {mask.size_hw} with {mask.area} pixels was given for a frame of {size_hw}.",
+                hint="Give a mask in the size of the frame (height, width) with at least one pixel.",
+                code="bad-mask",
+            )
+        return mask.bbox_xyxy
+    if bbox_xyxy is None or not np.all(np.isfinite(bbox_xyxy)):
+        raise InputError(
+            "An annotation needs a box or a mask.",
+            hint="Give bbox_xyxy in pixels, or a mask.",
+            code="bad-box",
+        )
+    x0, y0, x1, y1 = clip_xyxy(np.asarray([bbox_xyxy], np.float32), size_hw)[0].tolist()
+    if x1 <= x0 or y1 <= y0:
+        raise InputError(
+            f"The box {tuple(bbox_xyxy)} has no area inside the frame of {frame.width} x {frame.height}.",
+            hint="Give x0 < x1 and y0 < y1 in pixels of the upright frame.",
+            code="bad-box",
+        )
+    return (x0, y0, x1, y1)

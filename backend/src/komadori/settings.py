@@ -1,0 +1,117 @@
+"""Everything that can be set, read from the environment (prefix ``KOMADORI_``) or a ``.env`` file."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LONGEST_SOCKET_PATH = 100
+"""Linux allows 107 bytes for the path of a unix socket; some are left for a suffix."""
+
+
+def _default_home() -> Path:
+    data_home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data_home).expanduser() / "komadori"
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; every process of it must see the same ones."""
+
+    model_config = SettingsConfigDict(env_prefix="KOMADORI_", env_file=".env", extra="ignore")
+
+    home: Path = Field(default_factory=_default_home, description="The folder of all data.")
+    models: Path | None = Field(
+        None, description="The folder of downloaded models; `models` in the home when not set."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL; an SQLite file in the home when not set."
+    )
+    broker_url: str | None = Field(
+        None, description="URL of the Redis server; the embedded one on a unix socket when not set."
+    )
+    url: str = Field("http://127.0.0.1:8000", description="Where the command line finds the API.")
+    token: SecretStr | None = Field(
+        None, description="When set, every request to the API must carry it as a bearer token."
+    )
+    embedder: str = Field(
+        "google/siglip2-base-patch16-224",
+        description="The embedding model: `fake`, a model id (`org/name` or `org/name@revision`) or a folder.",
+    )
+    segmenter: str = Field(
+        "facebook/sam3",
+        description="The segmentation model: `fake`, a model id (`org/name` or `org/name@revision`) or a folder.",
+    )
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N` for both GPU workers.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of a model; all cores when not set.")
+    hub_url: str = Field("https://huggingface.co", description="The model hub to pull from.")
+    hub_token: SecretStr | None = Field(
+        None, description="Token for gated models; `HF_TOKEN` is read when this is not set."
+    )
+    offline: bool = Field(False, description="Never ask the model hub for anything.")
+    jpeg_quality: int = Field(90, ge=1, le=100, description="Quality of the stored frames.")
+    thumbnail_size: int = Field(384, ge=32, le=2048, description="Longer side of the thumbnails in pixels.")
+    decode_workers: int | None = Field(
+        None, ge=1, description="Processes that decode side by side; one for each core when not set."
+    )
+    embed_chunk_frames: int = Field(64, ge=1, description="Frames in one chunk of embedding.")
+    annotate_chunk_frames: int = Field(8, ge=1, description="Frames in one chunk of annotation.")
+    score_threshold: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Proposals below this confidence are left out, unless a request says otherwise.",
+    )
+    mask_threshold: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Pixels above this probability belong to a mask, unless a request says otherwise.",
+    )
+    lease_s: float = Field(30.0, gt=0, description="Seconds after which a silent worker loses its chunk.")
+    max_attempts: int = Field(3, ge=1, description="How often a chunk is started before it counts as failed.")
+    chunk_time_limit_s: float = Field(
+        3600.0, gt=0, description="Seconds after which a chunk that still runs is killed and tried again."
+    )
+    query_timeout_s: float = Field(60.0, gt=0, description="How long a search waits for its vector.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+
+    @property
+    def models_dir(self) -> Path:
+        """The folder of downloaded models."""
+        return self.models or self.home / "models"
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database in use."""
+        return self.database_url or f"sqlite:///{self.home / 'komadori.db'}"
+
+    @property
+    def broker_socket(self) -> Path:
+        """The unix socket of the embedded broker; in the temporary folder when the home's path is too long."""
+        inside = self.home / "run" / "broker.sock"
+        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
+            return inside
+        name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"komadori-{os.getuid()}-{name}" / "b.sock"  # noqa: S108
+
+    @property
+    def effective_broker_url(self) -> str:
+        """The broker in use."""
+        return self.broker_url or f"redis+socket://{self.broker_socket}"
+
+    @property
+    def effective_hub_token(self) -> str | None:
+        """The token for the model hub, if any."""
+        return self.hub_token.get_secret_value() if self.hub_token else os.environ.get("HF_TOKEN") or None
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a child process that must see the same."""
+        values = {}
+        for name, value in self:
+            if value is not None:
+                plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+                values[f"KOMADORI_{name.upper()}"] = str(plain)
+        return values

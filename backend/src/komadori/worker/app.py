@@ -1,0 +1,49 @@
+"""Runs one Celery worker of one queue."""
+
+import os
+
+from celery import Celery
+
+from komadori.bootstrap import configure_logging, default_worker_processes
+from komadori.core.types import Queue
+from komadori.queueing.celery_queue import create_app
+from komadori.settings import Settings
+from komadori.worker import tasks
+
+_COLD_START_S = 1800.0
+"""How long a child may take to load its model before the parent takes it for stuck."""
+
+
+def build(queue: Queue, settings: Settings) -> Celery:
+    """A worker application.
+
+    The workers with a model have one child, started afresh and not forked: CUDA and the
+    threads of torch do not survive a fork, and a child that is killed leaves the worker
+    alive to start another.
+    """
+    app = create_app(settings.effective_broker_url)
+    app.conf.update(
+        include=[tasks.__name__],
+        worker_pool="prefork",
+        worker_proc_alive_timeout=_COLD_START_S,
+        worker_concurrency=default_worker_processes(settings) if queue == Queue.DEFAULT else 1,
+        worker_pool_start_method="fork" if queue == Queue.DEFAULT else "spawn",
+        task_time_limit=settings.chunk_time_limit_s,
+    )
+    return app
+
+
+def run(queue: Queue, settings: Settings) -> None:
+    """Run a worker in this process until it is told to stop; a running chunk is finished first."""
+    configure_logging(settings.log_level)
+    os.environ.update(settings.environment())
+    build(queue, settings).worker_main(
+        [
+            "worker",
+            f"--queues={queue.value}",
+            f"--hostname={tasks.node_name(queue, os.getpid())}",
+            f"--loglevel={settings.log_level}",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )

@@ -1,0 +1,115 @@
+"""The tasks of every queue, and what a worker's child process keeps between them.
+
+This module is imported by the parent and by every child; nothing happens at import but
+the registration. The database is opened and the model loaded when a child starts.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass, field
+
+from celery import shared_task
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from komadori.bootstrap import WorkerParts, configure_logging, open_context
+from komadori.core.errors import KomadoriError
+from komadori.core.types import Queue
+from komadori.db.repositories import workers
+from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, task_name
+from komadori.services import jobs, ownership
+from komadori.services.context import Context
+from komadori.settings import Settings
+
+_REPORT_EVERY_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Child:
+    """A worker's child process: its connections, its model, and its sign of life."""
+
+    queue: Queue
+    ctx: Context
+    parts: WorkerParts
+    owner: str
+    state: str = "loading"
+    detail: str = "loading its model"
+    has_left: threading.Event = field(default_factory=threading.Event)
+
+    def report_until_left(self) -> None:
+        """Say every few seconds that this process lives."""
+        while True:
+            try:
+                with self.ctx.sessions.write() as session:
+                    workers.report(session, self.owner, self.queue, self.state, self.detail)
+            except KomadoriError as error:
+                _log.warning("this worker could not report: %s", error)
+            if self.has_left.wait(_REPORT_EVERY_S):
+                return
+
+    def leave(self) -> None:
+        """Say that this process ends."""
+        self.has_left.set()
+        with self.ctx.sessions.write() as session:
+            workers.forget(session, self.owner)
+
+
+_child: Child | None = None
+
+
+def current_child() -> Child:
+    """The child that this process is."""
+    if _child is None:
+        raise RuntimeError("this process is no worker's child")
+    return _child
+
+
+@worker_process_init.connect
+def _start(sender: str, **_signal: object) -> None:
+    global _child  # noqa: PLW0603
+    settings = Settings()
+    configure_logging(settings.log_level)
+    queue = queue_of(sender)
+    ctx = open_context(settings)
+    child = Child(queue, ctx, WorkerParts(settings, queue, ctx), ownership.own_name())
+    threading.Thread(target=child.report_until_left, name="report", daemon=True).start()
+    child.detail = child.parts.load()
+    child.state = "ready" if child.parts.has_model else "waiting for model"
+    _log.info("queue %s: %s", queue, child.detail)
+    _child = child
+
+
+@worker_process_shutdown.connect
+def _stop(**_signal: object) -> None:
+    if _child is not None:
+        _child.leave()
+
+
+def node_name(queue: Queue, pid: int) -> str:
+    """The name of a worker in Celery, from which its children know their queue."""
+    return f"{queue.value}.{pid}@%h"
+
+
+def queue_of(hostname: str) -> Queue:
+    """The queue of a worker, from its name in Celery."""
+    return Queue(hostname.partition(".")[0])
+
+
+def _run_chunk(chunk_id: int) -> None:
+    child = current_child()
+    jobs.run_chunk(child.ctx, chunk_id, child.parts.handlers(), child.owner)
+
+
+def _run_query(query_id: int) -> None:
+    current_child().parts.answer_query(query_id)
+
+
+def _noop() -> None:
+    """Shows that a queue has a consumer."""
+
+
+for _queue in Queue:
+    shared_task(name=task_name(_queue, RUN_CHUNK))(_run_chunk)
+    shared_task(name=task_name(_queue, NOOP))(_noop)
+shared_task(name=task_name(Queue.SIGLIP, RUN_QUERY))(_run_query)
