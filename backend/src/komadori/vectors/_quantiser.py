@@ -17,12 +17,9 @@ processing). The blocks are powers of four long, so that every entry of R is a p
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-_Float = TypeVar("_Float", np.float32, np.float64)
 
 UNIT_TOLERANCE = 1e-3
 """How far the norm of a vector may be from 1."""
@@ -86,21 +83,18 @@ class Quantiser:
 
     def encode_query(self, vector: NDArray[np.float32]) -> QueryCode:
         """The code of one unit vector (D,)."""
-        turned = self._turn(vector.astype(np.float64)[np.newaxis])[0]
-        scale = float(np.abs(turned).max()) / _LEVELS
-        code = np.rint(turned / scale)
-        rest = float(np.linalg.norm(turned - code * scale))
+        rounded = self.encode(vector[np.newaxis])
+        error, length = float(rounded.errors[0]), 1 + UNIT_TOLERANCE
         return QueryCode(
-            code.astype(np.int8),
-            scale,
-            margin_per_error=(1 + UNIT_TOLERANCE) + rest,
-            margin=(1 + UNIT_TOLERANCE) * rest + 1e-6,  # the float32 rounding of estimate plus margin
+            rounded.codes[0],
+            float(rounded.scales[0]),
+            margin_per_error=length + error,
+            margin=length * error + 1e-6,  # the float32 rounding of estimate plus margin
         )
 
-    def _turn(self, vectors: NDArray[_Float]) -> NDArray[_Float]:
-        blocks = (vectors * self._signs.astype(vectors.dtype)).reshape(-1, self._block)
-        mixed: NDArray[_Float] = (blocks @ self._mix.astype(vectors.dtype)).reshape(vectors.shape)
-        return mixed
+    def _turn(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        blocks = (vectors * self._signs).reshape(-1, self._block)
+        return (blocks @ self._mix).reshape(len(vectors), -1)
 
 
 def _block_length(dim: int) -> int:
@@ -112,7 +106,9 @@ def _block_length(dim: int) -> int:
 
 def _hadamard(length: int) -> NDArray[np.float32]:
     """The orthogonal, symmetric matrix (length, length) of Sylvester; length is a power of four."""
-    signs = np.ones((1, 1))
-    while len(signs) < length:
-        signs = np.block([[signs, signs], [signs, -signs]])
-    return (signs / np.sqrt(length)).astype(np.float32)
+    matrix = np.ones((1, 1), np.float32)
+    while len(matrix) < length:
+        above = np.concatenate([matrix, matrix], axis=1)
+        below = np.concatenate([matrix, -matrix], axis=1)
+        matrix = np.concatenate([above, below])
+    return matrix / np.float32(np.sqrt(length))

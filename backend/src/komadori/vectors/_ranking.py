@@ -101,12 +101,14 @@ def _pool(estimates: Iterator[_Estimates], k: int) -> list[_Estimates]:
 
 def _estimate_by_codes(selection: Selection, query: Query, kernel: Kernel) -> _Estimates:
     codes, rows = selection.part.segment.codes, selection.rows
+    end = int(rows[-1]) + 1
+    chosen = slice(end) if end == len(rows) else rows  # a slice copies nothing
     if len(rows) < len(codes.codes) * _GATHER_BELOW:
-        sums = kernel(codes.codes[rows], query.code.code)
+        sums = kernel(codes.codes[chosen], query.code.code)
     else:
-        sums = kernel(codes.codes[: rows[-1] + 1], query.code.code)[rows]
-    scores = (sums * query.code.scale * codes.scales[rows]).astype(np.float32)
-    return _Estimates(selection, scores, query.code.margins(codes.errors[rows]))
+        sums = kernel(codes.codes[:end], query.code.code)[chosen]
+    scores = (sums * query.code.scale * codes.scales[chosen]).astype(np.float32)
+    return _Estimates(selection, scores, query.code.margins(codes.errors[chosen]))
 
 
 def _estimate_by_float32(selection: Selection, query: Query) -> _Estimates:

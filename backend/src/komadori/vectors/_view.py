@@ -72,8 +72,8 @@ class View:
 
     def select(self, ids: _Ints) -> list[Selection]:
         """The rows of those of the ids that are there, each once."""
-        slots = np.unique(self.table.slots_of(ids))
-        slots = slots[slots != FORGOTTEN]
+        slots = np.sort(self.table.slots_of(ids))
+        slots = slots[np.diff(slots, prepend=FORGOTTEN) > 0]  # each once, and none that is forgotten
         grouped = _by_segment(slots, self.head.segment_rows)
         return [Selection(self.parts[index], rows) for index, _, rows in grouped]
 
