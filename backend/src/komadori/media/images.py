@@ -47,7 +47,13 @@ def read_query_picture(data: bytes) -> Image:
                     code="picture-too-large",
                 )
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
+    except (
+        OSError,
+        UnidentifiedImageError,
+        ValueError,
+        SyntaxError,
+        PillowImage.DecompressionBombError,
+    ) as error:
         raise InputError(
             "The file is no picture that can be read.",
             hint="Use a JPEG, PNG or WebP file.",

@@ -1,24 +1,11 @@
 """The port for choosing which frames of a video to keep, before anything is decoded."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
+from komadori.core.types import FrameCandidate
 
-@dataclass(frozen=True, slots=True)
-class FrameCandidate:
-    """A visible frame as the packet index knows it, in presentation order."""
-
-    decode_index: int
-    pts: int
-    time_base: Fraction
-    is_key: bool
-
-    @property
-    def time(self) -> Fraction:
-        """The exact presentation time in seconds."""
-        return self.pts * self.time_base
+__all__ = ["FrameCandidate", "Sampler"]
 
 
 class Sampler(Protocol):

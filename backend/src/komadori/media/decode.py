@@ -1,0 +1,270 @@
+"""Decodes the wanted pictures of a segment, and feeds the decoder as few packets as possible.
+
+Three savings, none of which changes a pixel: packets after the last wanted picture of a group
+are not fed, groups without a wanted picture are not fed, and pictures that no other refers to
+are skipped unless wanted. What comes out wrong or not at all is decoded once more without them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from komadori.media.packet_index import CORRUPT, NO_TIME, PacketIndex
+from komadori.media.segments import feed_rows
+from komadori.media.source import demux, open_source, prepare_decoder, stream_at
+
+_SEEK_BACK_S = (0, 10, 60)
+_OVERRUN_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A wanted picture, by its decode index."""
+
+    decode_index: int
+    frame: VideoFrame
+    is_suspect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where pictures come from: the file, its stream, and the packets of the segment."""
+
+    path: Path
+    stream_index: int
+    window: PacketIndex
+    max_pixels: int
+    n_threads: int
+
+
+@dataclass(slots=True)
+class DecodeStats:
+    """Counts over all passes."""
+
+    n_errors: int = 0
+    n_packets_fed: int = 0
+    has_fallen_back: bool = False
+
+
+@dataclass(slots=True)
+class _Damage:
+    """The groups of pictures in which the decoder complained, each with the first such packet."""
+
+    key_rows: NDArray[np.int64]
+    first_bad_row: dict[int, int] = field(default_factory=dict)
+
+    def add(self, row: int) -> None:
+        group = self._group(row)
+        self.first_bad_row[group] = min(row, self.first_bad_row.get(group, row))
+
+    def reaches(self, row: int, pts: Sequence[int]) -> bool:
+        """Whether the packet at ``row`` may refer to damaged pictures."""
+        group = self._group(row)
+        if row >= self.first_bad_row.get(group, row + 1):
+            return True
+        is_leading = group > 0 and pts[row] < pts[int(self.key_rows[group])]
+        return is_leading and group - 1 in self.first_bad_row
+
+    def _group(self, row: int) -> int:
+        return int(np.searchsorted(self.key_rows, row, side="right")) - 1
+
+
+def decode_wanted(source: Source, wanted: Sequence[int], stats: DecodeStats) -> Iterator[Decoded]:
+    """Yield the wanted pictures, in presentation order but for those that need a second pass.
+
+    Args:
+        source: The file and a window of its index.
+        wanted: Decode indices in the window.
+        stats: Is counted up.
+    """
+    if source.window.is_ordinal:
+        yield from _decode_in_order(source, wanted, stats)
+        return
+    remaining = set(wanted)
+    for decoded in _decode_groups(source, wanted, stats, is_thorough=False):
+        if not decoded.is_suspect:
+            remaining.discard(decoded.decode_index)
+            yield decoded
+    if remaining:
+        stats.has_fallen_back = True
+        for decoded in _decode_groups(source, sorted(remaining), stats, is_thorough=True):
+            yield decoded
+
+
+def _decode_groups(
+    source: Source, wanted: Sequence[int], stats: DecodeStats, *, is_thorough: bool
+) -> Iterator[Decoded]:
+    """One pass over the groups that hold wanted pictures; with ``is_thorough`` nothing in them is skipped."""
+    window = source.window
+    wanted_rows = window.rows_of(wanted)
+    is_wanted = np.zeros(len(window), np.bool_)
+    is_wanted[wanted_rows] = True
+    feed = feed_rows(window, wanted_rows.tolist(), extra_groups=int(is_thorough))
+    row_of = {pts: row for row, pts in enumerate(window.pts.tolist()) if window.decode_index[row] >= 0}
+    decoder = _Decoder(source, stats)
+    previous = -1
+    for row, packet in decoder.packets(feed):
+        frames: list[VideoFrame] = []
+        if previous >= 0 and row != previous + 1:
+            frames += decoder.drain()
+        previous = row
+        decoder.skip_unreferenced(not (is_thorough or is_wanted[row]))
+        frames += decoder.feed(row, packet)
+        yield from decoder.pick(frames, row_of, is_wanted)
+    yield from decoder.pick(decoder.drain(), row_of, is_wanted)
+    decoder.close()
+
+
+def _decode_in_order(source: Source, wanted: Sequence[int], stats: DecodeStats) -> Iterator[Decoded]:
+    """Decode everything; the k-th picture that comes out has decode index k.
+
+    After a decode error the count may be off, so all later pictures are suspect.
+    """
+    targets, last = set(wanted), max(wanted)
+    stats.has_fallen_back = True
+    decoder = _Decoder(source, stats)
+    count = 0
+    everything = np.ones(len(source.window), np.bool_)
+    for row, packet in decoder.packets(everything):
+        for frame in decoder.feed(row, packet):
+            if count in targets:
+                yield Decoded(count, frame, bool(stats.n_errors))
+            count += 1
+        if count > last:
+            break
+    for frame in decoder.drain():
+        if count in targets:
+            yield Decoded(count, frame, bool(stats.n_errors))
+        count += 1
+    decoder.close()
+
+
+class _Decoder:
+    """One open file with its decoder, over a window of packets."""
+
+    def __init__(self, source: Source, stats: DecodeStats) -> None:
+        self._source = source
+        self._window = source.window
+        self._stats = stats
+        self._pts: list[int] = source.window.pts.tolist()
+        self._damage = _Damage(source.window.key_rows)
+        self._n_logged = _n_logged_errors()
+        self._open()
+
+    def packets(self, feed: NDArray[np.bool_]) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        """The packets to feed with their positions in the window, from wherever reading has to start."""
+        last = int(np.flatnonzero(feed)[-1])
+        for row, packet in self._numbered():
+            if row <= last and feed[row]:
+                yield row, packet
+            if row >= last:
+                return
+
+    def feed(self, row: int, packet: "Packet[VideoStream]") -> list[VideoFrame]:
+        """Decode one packet; errors are counted and the pictures that they may reach are remembered."""
+        self._stats.n_packets_fed += 1
+        is_damaged = bool(self._window.flags[row] & CORRUPT)
+        try:
+            frames: list[VideoFrame] = list(self._context.decode(packet))
+        except (av.FFmpegError, MemoryError):
+            frames, is_damaged = [], True
+        n_logged = _n_logged_errors()
+        if is_damaged or n_logged != self._n_logged:
+            self._stats.n_errors += 1
+            # Errors of a decoder with several threads come up to one packet for each of them late.
+            self._damage.add(max(0, row - self._source.n_threads + 1))
+        self._n_logged = n_logged
+        return frames
+
+    def drain(self) -> list[VideoFrame]:
+        """The pictures that the decoder still holds; afterwards it is as new."""
+        frames: list[VideoFrame] = []
+        try:
+            frames = list(self._context.decode(None))
+        except (av.FFmpegError, MemoryError):
+            self._stats.n_errors += 1
+        self._context.flush_buffers()
+        return frames
+
+    def skip_unreferenced(self, is_on: bool) -> None:
+        """Leave out the next picture if no other refers to it."""
+        self._context.skip_frame = "NONREF" if is_on else "DEFAULT"
+
+    def pick(
+        self,
+        frames: Sequence[VideoFrame],
+        row_of: dict[int, int],
+        is_wanted: NDArray[np.bool_],
+    ) -> Iterator[Decoded]:
+        """The wanted ones among decoded pictures."""
+        for frame in frames:
+            row = -1 if frame.pts is None else row_of.get(frame.pts, -1)
+            if row >= 0 and is_wanted[row]:
+                is_suspect = frame.is_corrupt or self._damage.reaches(row, self._pts)
+                yield Decoded(int(self._window.decode_index[row]), frame, is_suspect)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._container.close()
+
+    def _open(self) -> None:
+        source = self._source
+        self._container: InputContainer = open_source(source.path, max_pixels=source.max_pixels)
+        self._stream: VideoStream = stream_at(self._container, source.stream_index, source.path)
+        prepare_decoder(self._stream, max_pixels=source.max_pixels, n_threads=source.n_threads)
+        self._context = self._stream.codec_context
+
+    def _numbered(self) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        """The packets of the window with their positions, wherever in the file it begins."""
+        if self._window.first_row == 0:
+            yield from self._counted()
+            return
+        for back_s in (*_SEEK_BACK_S, None):
+            is_found = False
+            for row, packet in self._matched(back_s):
+                if not is_found and row > 0:
+                    break  # The demuxer landed too late: go back further.
+                is_found = True
+                yield row, packet
+            if is_found:
+                return
+
+    def _counted(self) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        n = len(self._window)
+        for row, packet in enumerate(demux(self._container, self._stream)):
+            if row >= n:
+                return
+            yield row, packet
+
+    def _matched(self, back_s: int | None) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        """Packets found by their presentation times, after seeking back (to the start if None)."""
+        window, ticks_per_s = self._window, 1 / self._window.time_base
+        if back_s is None:
+            self._container.close()
+            self._open()
+        else:
+            known = window.dts[window.dts != NO_TIME]
+            first = min(int(known[0]) if len(known) else self._pts[0], self._pts[0])
+            self._container.seek(first - int(back_s * ticks_per_s), stream=self._stream, backward=True)
+        row_of = {pts: row for row, pts in enumerate(self._pts)}
+        end = max(self._pts) + int(_OVERRUN_S * ticks_per_s)
+        previous = -1
+        for packet in demux(self._container, self._stream):
+            row = row_of.get(packet.pts, -1) if packet.pts is not None else -1
+            if row > previous:
+                previous = row
+                yield row, packet
+            elif packet.dts is not None and packet.dts > end:
+                return
+
+
+def _n_logged_errors() -> int:
+    return av.logging.get_last_error()[0]

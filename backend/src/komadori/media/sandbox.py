@@ -1,0 +1,149 @@
+"""Runs a decoding child: a process of its own with bounded time, memory, files and no network.
+
+Video files come from strangers, and decoders are written in C. What goes wrong in the child,
+a crash, a loop, a bomb, ends the child and leaves the worker with a clear error.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+from komadori.core.errors import DependencyError, MediaError, StorageError
+from komadori.core.types import JsonDict
+from komadori.media.base import MediaLimits
+
+_STDERR_TAIL_BYTES = 2000
+_MAX_LINE_BYTES = 64 * 1024**2
+_CHILD_ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    # One BLAS thread: each more reserves address space, and there is nothing for it to do.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def run_child(
+    module: str,
+    request: JsonDict,
+    *,
+    path: Path,
+    limits: MediaLimits,
+    on_message: Callable[[JsonDict], None],
+) -> JsonDict:
+    """Run ``python -m module`` on a request and give each message to ``on_message``.
+
+    The child gets the request as JSON on its standard input and answers with JSON lines:
+    any number of messages, then one with ``kind`` ``done`` (returned) or ``error`` (raised).
+
+    Args:
+        module: A module of this package whose ``main`` reads a request.
+        request: What the child is to do.
+        path: The file it works on, for messages.
+        limits: What it may use.
+        on_message: Called in this thread for each message but the last; what it raises ends the child.
+
+    Raises:
+        MediaError: The child said so, went over a limit, or died.
+        StorageError: The child could not write.
+        DependencyError: The media packages are not installed.
+    """
+    command = [sys.executable, "-I", "-m", module]
+    payload = json.dumps({**request, "limits": asdict(limits)}).encode()
+    with tempfile.TemporaryFile() as stderr:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=_CHILD_ENVIRONMENT,
+            start_new_session=True,
+        )
+        has_timed_out = threading.Event()
+        timer = threading.Timer(limits.wall_s, _time_out, (child, has_timed_out))
+        timer.start()
+        try:
+            answer = _converse(child, payload, on_message)
+            child.wait()
+        finally:
+            timer.cancel()
+            _kill(child)
+        if answer is None:
+            raise _died(path, child.returncode, _tail(stderr), limits, has_timed_out.is_set())
+    if answer["kind"] == "error":
+        if answer["code"] == StorageError.default_code:
+            raise StorageError(answer["message"], hint=answer["hint"])
+        raise MediaError(answer["message"], hint=answer["hint"], code=answer["code"])
+    return answer
+
+
+def _converse(
+    child: "subprocess.Popen[bytes]", payload: bytes, on_message: Callable[[JsonDict], None]
+) -> JsonDict | None:
+    """Send the request and read messages; the last one, or None if the child stopped without it."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with suppress(BrokenPipeError), child.stdin:
+        child.stdin.write(payload)
+    with child.stdout:
+        while line := child.stdout.readline(_MAX_LINE_BYTES):
+            try:
+                message: JsonDict = json.loads(line)
+            except ValueError:
+                return None
+            if message.get("kind") in ("done", "error"):
+                return message
+            on_message(message)
+    return None
+
+
+def _time_out(child: "subprocess.Popen[bytes]", has_timed_out: threading.Event) -> None:
+    has_timed_out.set()
+    _kill(child)
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """End the child and whatever it started; harmless when it has ended already."""
+    if child.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _tail(stderr: IO[bytes]) -> str:
+    size = stderr.seek(0, os.SEEK_END)
+    stderr.seek(max(0, size - _STDERR_TAIL_BYTES))
+    lines = stderr.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _died(
+    path: Path, returncode: int, log_line: str, limits: MediaLimits, has_timed_out: bool
+) -> MediaError | DependencyError:
+    if "No module named" in log_line:
+        return DependencyError(
+            f"Reading video expects the media packages, got: {log_line}.",
+            hint="Install them with: pip install 'komadori[cpu-worker]'.",
+        )
+    if has_timed_out:
+        cause, code = f"took longer than {limits.wall_s:g} s", "media-time-limit"
+    elif returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        cause, code = f"used more than {limits.cpu_s} s of processor time", "media-time-limit"
+    elif "MemoryError" in log_line or "Cannot allocate memory" in log_line:
+        cause, code = f"needed more than {limits.memory_bytes // 1024**2} MiB of memory", "media-memory-limit"
+    else:
+        cause, code = f"crashed the decoder (exit {returncode}: {log_line or 'no message'})", "decoder-crash"
+    return MediaError(
+        f"Expected a video that decodes within the limits, but {path} {cause}.",
+        hint="If you trust the file, raise the limits; else re-encode it or leave it out.",
+        code=code,
+    )
