@@ -245,6 +245,21 @@ def test_wrong_token_is_named_as_such_and_not_printed(hub: FakeHub, tmp_path: Pa
     assert "hf_expired" not in str(caught.value)
 
 
+def test_token_of_other_characters_is_refused_and_not_printed(hub: FakeHub, tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        store_at(tmp_path, hub, token="hf_tökén\nwith a line").pull(MODEL)
+
+    assert caught.value.code == "model-token-refused"
+    assert "tök" not in str(caught.value)
+
+
+def test_line_end_after_the_token_is_ignored(hub: FakeHub, tmp_path: Path) -> None:
+    hub.tokens.add("hf_reader")
+
+    assert store_at(tmp_path, hub, token="hf_reader\n").pull(MODEL).model_id == MODEL
+    assert hub.requests[0].token == "hf_reader"
+
+
 def test_token_with_access_pulls_and_never_reaches_the_storage(hub: FakeHub, tmp_path: Path) -> None:
     hub.add("facebook/sam3", FILES | {"config.json": b'{"model_type": "sam3_video"}'}, is_gated=True)
     hub.tokens.add("hf_reader")
@@ -289,6 +304,16 @@ def test_no_network_is_said_without_waiting(tmp_path: Path) -> None:
     assert closed in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "ftp://127.0.0.1", "http://[::1", "http://127.0.0.1:99999"]
+)
+def test_address_that_is_no_hub_is_said_without_waiting(tmp_path: Path, address: str) -> None:
+    with pytest.raises(HubError) as caught:
+        ModelStore(tmp_path, endpoint=address).pull(MODEL)
+
+    assert address in caught.value.message
+
+
 def test_offline_pull_of_a_missing_model_asks_nobody(hub: FakeHub, tmp_path: Path) -> None:
     store = ModelStore(tmp_path, endpoint=hub.url, is_offline=True)
 
@@ -318,6 +343,18 @@ def test_disk_without_room_fails_before_the_first_byte(hub: FakeHub, tmp_path: P
     assert caught.value.code == "disk-full"
     assert "0.27 GB free" in caught.value.message
     assert hub.downloads("model.safetensors") == []
+
+
+def test_disk_that_fills_up_on_the_way_says_so(hub: FakeHub, tmp_path: Path) -> None:
+    staging = tmp_path / "acme--kingfisher" / f".{hub.repositories[MODEL].commit}.partial"
+    staging.mkdir(parents=True)
+    (staging / "model.safetensors.part").symlink_to("/dev/full")
+
+    with pytest.raises(StorageError) as caught:
+        store_at(tmp_path, hub).pull(MODEL)
+
+    assert caught.value.code == "disk-full"
+    assert "what was fetched is kept" in caught.value.hint
 
 
 def test_file_name_that_leaves_the_folder_stops_the_pull(hub: FakeHub, tmp_path: Path) -> None:

@@ -145,10 +145,14 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    _commit = ""
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay silent."""
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_GET(self) -> None:
         hub = self.server.hub
@@ -167,8 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         model_id = route["api"] or route["id"]
         repository = hub.repositories.get(model_id)
         if repository is None:
-            status = 404 if token else 401
-            return self._refuse(status, "RepoNotFound" if token else "", "Repository not found")
+            return self._refuse(404 if token else 401, "RepoNotFound", "Repository not found")
         if not repository.knows(route["rev"] or route["commit"]):
             return self._refuse(404, "RevisionNotFound", f"Invalid rev id: {route['rev'] or route['commit']}")
         if route["what"] == "revision":
@@ -186,6 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
                 else f"Access to model {model_id} is restricted. Please log in."
             )
             return self._refuse(403 if token else 401, "GatedRepo", said)
+        self._commit = repository.commit
         data = repository.files.get(file)
         if data is None:
             return self._refuse(404, "EntryNotFound", "Entry not found")
@@ -240,7 +244,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.send_header("Content-Length", str(len(data) - start))
         self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        self.send_header("X-Repo-Commit", self._commit)
         self.end_headers()
+        if self.command == "HEAD":
+            return None
         if name in faults.flipped:
             data = data[:-1] + bytes([data[-1] ^ 1])
         self._send_body(name, data[start:])

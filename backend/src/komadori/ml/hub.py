@@ -26,6 +26,14 @@ DEFAULT_ENDPOINT = "https://huggingface.co"
 
 _ATTEMPTS = 5
 _MAX_PAUSE_S = 60.0
+_NO_CONNECTION = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.InvalidURL,
+    httpx.ProxyError,
+    httpx.TooManyRedirects,
+    httpx.UnsupportedProtocol,
+)
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -60,6 +68,9 @@ class Hub:
         token: An access token for gated and private models.
         stall_timeout_s: A transfer that brings nothing for so long is begun again.
         check_cancelled: Called between blocks and while waiting; what it raises ends the call.
+
+    Raises:
+        ModelError: The token cannot be one.
     """
 
     def __init__(
@@ -67,6 +78,7 @@ class Hub:
     ) -> None:
         self._check_cancelled = check_cancelled
         self._endpoint = endpoint.rstrip("/")
+        token = _clean(token)
         self._has_token = bool(token)
         headers = {"Accept-Encoding": "identity", "User-Agent": "komadori"}
         if token:
@@ -201,9 +213,9 @@ class Hub:
                 if not response.is_success:
                     raise self._refusal(model_id, response)
                 yield response
-        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
+        except _NO_CONNECTION as exc:
             raise _PassingError(str(exc) or "no answer", is_no_connection=True) from exc
-        except httpx.TransportError as exc:
+        except httpx.RequestError as exc:
             raise _PassingError(str(exc) or "the transfer stalled") from exc
 
     def _pause(self, passing: "_PassingError", failures: int) -> None:
@@ -241,7 +253,7 @@ class Hub:
             )
         if status == 403:
             return ModelError(
-                f"The account of this token has no access to {model_id}: {said}.",
+                f"Expected access to {model_id}, got: {said}",
                 hint=f"Ask for access and accept the licence at {page} with the account that the token "
                 "belongs to; a fine-grained token must also be allowed to read gated models.",
                 code="model-access-denied",
@@ -269,6 +281,18 @@ class _PassingError(Exception):
         super().__init__(reason)
         self.wait_s = wait_s
         self.is_no_connection = is_no_connection
+
+
+def _clean(token: str | None) -> str | None:
+    """The token without the line end that files and shells add to it."""
+    token = (token or "").strip()
+    if token.isascii() and token.isprintable() and " " not in token:
+        return token or None
+    raise ModelError(
+        "Expected an access token of letters and digits, got other characters in it.",
+        hint="Copy the token again from the settings page of the hub and set HF_TOKEN to it.",
+        code="model-token-refused",
+    )
 
 
 def _hub_files(entries: Any) -> list[HubFile]:
