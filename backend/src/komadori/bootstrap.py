@@ -88,10 +88,11 @@ def load_embedder(settings: Settings) -> ImageTextEmbedder:
         ModelError: Its checkpoint is not on this machine, or damaged.
     """
     if settings.embedder == FAKE:
-        embedder: ImageTextEmbedder = registry.factory("embedders", FAKE)()
-        return embedder
+        fake: ImageTextEmbedder = registry.factory("embedders", FAKE)()
+        return fake
     model = model_store(settings).resolve(settings.embedder)
-    embedder = registry.factory("embedders", model.adapter)(
+    create: Callable[..., ImageTextEmbedder] = registry.factory("embedders", model.adapter)
+    return create(
         model.directory,
         revision=model.revision,
         model_id=model.model_id,
@@ -99,7 +100,6 @@ def load_embedder(settings: Settings) -> ImageTextEmbedder:
         threads=settings.threads,
         cache_directory=settings.models_dir / ".compiled",
     )
-    return embedder
 
 
 def load_segmenter(settings: Settings) -> ConceptSegmenter:
@@ -109,17 +109,17 @@ def load_segmenter(settings: Settings) -> ConceptSegmenter:
         ModelError: Its checkpoint is not on this machine, or damaged.
     """
     if settings.segmenter == FAKE:
-        segmenter: ConceptSegmenter = registry.factory("segmenters", FAKE)()
-        return segmenter
+        fake: ConceptSegmenter = registry.factory("segmenters", FAKE)()
+        return fake
     model = model_store(settings).resolve(settings.segmenter)
-    segmenter = registry.factory("segmenters", model.adapter)(
+    create: Callable[..., ConceptSegmenter] = registry.factory("segmenters", model.adapter)
+    return create(
         model.directory,
         revision=model.revision,
         model_id=model.model_id,
         device=settings.device,
         threads=settings.threads,
     )
-    return segmenter
 
 
 class WorkerParts:
@@ -154,7 +154,7 @@ class WorkerParts:
                 return f"{self._segmenter.model_id} on {self._segmenter.device_name}"
         except KomadoriError as error:
             self._error = error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a broken model must not end the worker)
             _log.exception("the model of queue %s could not be loaded", self._queue)
             self._error = ModelError(
                 f"The model of queue {self._queue} could not be loaded: {error}.",

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -38,11 +39,11 @@ class Settings(BaseSettings):
     )
     embedder: str = Field(
         "google/siglip2-base-patch16-224",
-        description="The embedding model: `fake`, a model id (`org/name` or `org/name@revision`) or a folder.",
+        description="The embedding model: `fake`, `org/name`, `org/name@revision` or a folder.",
     )
     segmenter: str = Field(
         "facebook/sam3",
-        description="The segmentation model: `fake`, a model id (`org/name` or `org/name@revision`) or a folder.",
+        description="The segmentation model: `fake`, `org/name`, `org/name@revision` or a folder.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N` for both GPU workers.")
     threads: int | None = Field(None, ge=1, description="CPU threads of a model; all cores when not set.")
@@ -95,7 +96,8 @@ class Settings(BaseSettings):
         if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
             return inside
         name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
-        return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"komadori-{os.getuid()}-{name}" / "b.sock"  # noqa: S108
+        runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        return runtime / f"komadori-{os.getuid()}-{name}" / "broker.sock"
 
     @property
     def effective_broker_url(self) -> str:

@@ -15,6 +15,7 @@ changes between releases. Whether a chunk is tried again is decided by
 ``is_retryable`` of the class.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 
@@ -91,6 +92,31 @@ class StorageError(KomadoriError):
 
     default_code = "storage-failed"
     is_retryable = True
+
+
+def to_dict(error: Exception) -> dict[str, str]:
+    """An error as JSON can hold it, for another process; what is no KomadoriError becomes the root."""
+    if not isinstance(error, KomadoriError):
+        return to_dict(KomadoriError(f"{type(error).__name__}: {error}", hint="See the worker's log."))
+    return {
+        "class": type(error).__name__,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+    }
+
+
+def from_dict(data: Mapping[str, str]) -> KomadoriError:
+    """The error that :func:`to_dict` wrote; one of an unknown class becomes the root."""
+    classes = {cls.__name__: cls for cls in _tree(KomadoriError)}
+    cls = classes.get(data["class"], KomadoriError)
+    return cls(data["message"], hint=data["hint"], code=data["code"])
+
+
+def _tree(cls: type[KomadoriError]) -> Iterator[type[KomadoriError]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from _tree(child)
 
 
 def _rebuild(cls: type[KomadoriError], message: str, hint: str, code: str) -> KomadoriError:

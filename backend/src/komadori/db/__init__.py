@@ -1,0 +1,1 @@
+"""The database: tables, sessions, migrations. All queries live in its repositories."""

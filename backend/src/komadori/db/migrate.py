@@ -89,7 +89,7 @@ def _check_references(connection: Connection) -> None:
     broken = connection.execute(text("PRAGMA foreign_key_check")).fetchall()
     if broken:
         raise StorageError(
-            f"The migration would leave {len(broken)} rows that refer to nothing, such as {tuple(broken[0])}.",
+            f"The migration would leave {len(broken)} rows that refer to nothing: {tuple(broken[0])}.",
             hint="Nothing was changed. Restore a backup, or report this.",
             code="migration-failed",
         )

@@ -1,0 +1,1 @@
+"""Models: where their checkpoints are, and the adapters that run them. torch is imported only here."""

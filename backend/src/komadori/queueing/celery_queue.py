@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from celery import Celery
-from kombu import Queue as KombuQueue
+from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -40,7 +40,7 @@ def create_app(broker_url: str) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=False,
-        task_queues=[KombuQueue(queue.value, routing_key=queue.value) for queue in Queue],
+        task_queues=[_kombu_queue(queue.value) for queue in Queue],
         task_default_queue=Queue.DEFAULT.value,
         task_create_missing_queues=False,
         task_routes={f"komadori.{queue.value}.*": {"queue": queue.value} for queue in Queue},
@@ -64,6 +64,11 @@ def create_app(broker_url: str) -> Celery:
         },
     )
     return app
+
+
+def _kombu_queue(name: str) -> Any:
+    create: Any = KombuQueue
+    return create(name, routing_key=name)
 
 
 class CeleryQueue:

@@ -1,13 +1,16 @@
 """Gives frames their vectors, chunk by chunk, and answers search queries in between."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
-from komadori.core.errors import KomadoriError, NotFoundError
+from komadori.core import errors
+from komadori.core.errors import InputError, KomadoriError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, Job, Queue
 from komadori.db.repositories import embeddings, jobs, projects, videos
@@ -20,6 +23,8 @@ from komadori.services.jobs import ChunkResult, submit
 KIND = "embed"
 
 _READERS = 4
+
+_log = logging.getLogger(__name__)
 
 
 def request(ctx: Context, *, project: str, video_id: int | None = None) -> Job:
@@ -119,7 +124,7 @@ def fail_query(ctx: Context, query_id: int, error: KomadoriError) -> None:
     """Tell a waiting query that there will be no vector, and why."""
     with ctx.sessions.write() as session:
         if embeddings.claim_query(session, query_id) is not None:
-            embeddings.fail_query(session, query_id, _problem(error))
+            embeddings.fail_query(session, query_id, errors.to_dict(error))
 
 
 def content_key(content: bytes) -> str:
@@ -130,26 +135,29 @@ def content_key(content: bytes) -> str:
 def _answer(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Query) -> None:
     space_id = register(ctx, embedder)
     try:
-        if query.kind == "text":
-            batch = embedder.embed_texts([query.content])
-        else:
-            batch = embedder.embed_images([read_query_picture(ctx.blobs.get(query.content))])
-        if not len(batch):
-            raise NotFoundError("The model gave no vector for this query.", code="no-vector")
-    except Exception as error:
+        vector = _vector_of(ctx, embedder, query)
+    except Exception as error:  # noqa: BLE001  (a person waits for the answer)
+        _log.exception("query %s has no vector", query.id)
         with ctx.sessions.write() as session:
-            embeddings.fail_query(session, query.id, _problem(error))
-        if not isinstance(error, KomadoriError):
-            raise
+            embeddings.fail_query(session, query.id, errors.to_dict(error))
         return
     with ctx.sessions.write() as session:
-        embeddings.answer_query(session, query.id, space_id, batch.vectors[0])
+        embeddings.answer_query(session, query.id, space_id, vector)
 
 
-def _problem(error: Exception) -> dict[str, str]:
-    if isinstance(error, KomadoriError):
-        return {"code": error.code, "message": error.message, "hint": error.hint}
-    return {"code": "internal-error", "message": f"{type(error).__name__}: {error}", "hint": ""}
+def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Query) -> NDArray[np.float32]:
+    if query.kind == "text":
+        batch = embedder.embed_texts([query.content])
+    else:
+        batch = embedder.embed_images([read_query_picture(ctx.blobs.get(query.content))])
+    if not len(batch):
+        raise InputError(
+            "The model gave no vector for this query.",
+            hint="Try other words or another picture.",
+            code="no-vector",
+        )
+    vector: NDArray[np.float32] = batch.vectors[0]
+    return vector
 
 
 def _read_ahead(

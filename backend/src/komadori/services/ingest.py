@@ -1,6 +1,7 @@
 """Turns a video file into frames in the ledger: index the packets, decode once, commit per chunk."""
 
 import hashlib
+import inspect
 import json
 import shutil
 import stat
@@ -22,6 +23,7 @@ from komadori.media.extract import extract_segment
 from komadori.media.packet_index import PacketIndex
 from komadori.media.probe import probe_video
 from komadori.media.segments import Segment, plan_segments
+from komadori.sampling.base import Sampler
 from komadori.services import embed
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, submit
@@ -48,13 +50,32 @@ def request(ctx: Context, path: str, project: str, sampling: JsonDict) -> Job:
         NotFoundError: There is no such file.
     """
     file = check_path(path)
-    registry.factory("samplers", sampling["sampler"])(**sampling["parameters"])
+    sampler_of(sampling)
     with ctx.sessions.write() as session:
         project_id = projects.get_or_create(session, _project_name(project)).id
     parameters: dict[str, object] = {"path": str(file), "sampling": sampling}
     job_id = submit(ctx, KIND, project_id, parameters, [NewChunk(PROBE, Queue.DEFAULT, {}, 0)])
     with ctx.sessions.read() as session:
         return jobs.get(session, job_id)
+
+
+def sampler_of(sampling: JsonDict) -> Sampler:
+    """The sampler that a request names, with its parameters.
+
+    Raises:
+        InputError: There is no such sampler, or it does not take these parameters.
+    """
+    create = registry.factory("samplers", sampling["sampler"])
+    try:
+        inspect.signature(create).bind(**sampling["parameters"])
+    except TypeError as error:
+        raise InputError(
+            f"The sampler {sampling['sampler']!r} does not take these parameters: {error}.",
+            hint=f"It takes: {', '.join(inspect.signature(create).parameters) or 'none'}.",
+            code="invalid-sampling",
+        ) from error
+    sampler: Sampler = create(**sampling["parameters"])
+    return sampler
 
 
 def check_path(path: str) -> Path:
@@ -80,11 +101,15 @@ def check_path(path: str) -> Path:
         ) from error
     if stat.S_ISDIR(mode):
         raise InputError(
-            f"{file} is a folder.", hint=f"Name the videos in it, such as {file}/*.mp4.", code="is-a-directory"
+            f"{file} is a folder.",
+            hint=f"Name the videos in it, such as {file}/*.mp4.",
+            code="is-a-directory",
         )
     if not stat.S_ISREG(mode):
         raise InputError(
-            f"{file} is no ordinary file.", hint="Save the recording to a file and add that.", code="not-a-file"
+            f"{file} is no ordinary file.",
+            hint="Save the recording to a file and add that.",
+            code="not-a-file",
         )
     return file
 
@@ -95,13 +120,12 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         job = jobs.get(session, chunk.job_id)
     path = check_path(job.parameters["path"])
     sampling: JsonDict = job.parameters["sampling"]
-    sha256 = _sha256(path, progress)
+    sha256 = sha256_of(path, progress)
     facts, index = probe_video(path)
     key = index_key(sha256)
     if not ctx.blobs.exists(key):
         ctx.blobs.put(key, index.to_bytes())
-    sampler = registry.factory("samplers", sampling["sampler"])(**sampling["parameters"])
-    targets = [candidate.decode_index for candidate in sampler.select(index.candidates())]
+    targets = [candidate.decode_index for candidate in sampler_of(sampling).select(index.candidates())]
     new = NewVideo(
         project_id=job.project_id,
         sha256=sha256,
@@ -209,6 +233,26 @@ def load_index(ctx: Context, video: Video) -> PacketIndex:
         return index
 
 
+def sha256_of(path: Path, progress: Progress) -> str:
+    """The SHA-256 of a file, read in blocks; can be cancelled."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            n_blocks = 0
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
+                n_blocks += 1
+                if n_blocks % _CHECK_EVERY_BLOCKS == 0:
+                    progress.check_cancelled()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.",
+            hint="Check the file's permissions and the disk it is on.",
+            code="unreadable-file",
+        ) from error
+    return digest.hexdigest()
+
+
 def index_key(sha256: str) -> str:
     """Where the packet index of a video is kept."""
     return f"indexes/{sha256[:2]}/{sha256}.idx"
@@ -257,25 +301,6 @@ def _store(ctx: Context, video: Video, frame: ExtractedFrame) -> dict[str, Any]:
     }
 
 
-def _sha256(path: Path, progress: Progress) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            n_blocks = 0
-            while block := file.read(_HASH_BLOCK):
-                digest.update(block)
-                n_blocks += 1
-                if n_blocks % _CHECK_EVERY_BLOCKS == 0:
-                    progress.check_cancelled()
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read: {error.strerror}.",
-            hint="Check the file's permissions and the disk it is on.",
-            code="unreadable-file",
-        ) from error
-    return digest.hexdigest()
-
-
 def _key_of(sampling: JsonDict) -> str:
     return hashlib.sha256(json.dumps(sampling, sort_keys=True).encode()).hexdigest()
 
@@ -284,6 +309,8 @@ def _project_name(name: str) -> str:
     cleaned = " ".join(name.split())
     if not 1 <= len(cleaned) <= 200:
         raise InputError(
-            f"A project name of {len(cleaned)} characters was given.", hint="Use 1 to 200.", code="bad-project-name"
+            f"A project name of {len(cleaned)} characters was given.",
+            hint="Use 1 to 200.",
+            code="bad-project-name",
         )
     return cleaned

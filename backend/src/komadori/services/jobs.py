@@ -44,7 +44,7 @@ Handler = Callable[[Chunk, Progress], ChunkResult]
 """Does the work of a chunk outside any transaction."""
 
 
-class LostLease(Exception):
+class LostLeaseError(Exception):
     """Another worker has the chunk now; nothing may be committed."""
 
 
@@ -89,7 +89,7 @@ def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owne
     try:
         with Lease(ctx, chunk, owner) as lease:
             state = _work(ctx, chunk, handlers[chunk.kind], lease, owner)
-    except LostLease:
+    except LostLeaseError:
         _log.warning("chunk %s was taken over by another worker; its results are dropped", chunk_id)
         return None
     announce(ctx, limit=1)
@@ -103,12 +103,12 @@ def _work(ctx: Context, chunk: Chunk, handler: Handler, lease: "Lease", owner: s
         return _commit(ctx, chunk, owner, JobState.DONE, result)
     except Cancelled:
         return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts()))
-    except LostLease:
+    except LostLeaseError:
         raise
     except KomadoriError as error:
         _log.warning("chunk %s: %s", chunk.id, error)
         return _give_up(ctx, chunk, owner, str(error), is_final=not error.is_retryable)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (a bug in a handler must not end the worker)
         _log.exception("chunk %s failed", chunk.id)
         return _give_up(ctx, chunk, owner, f"{type(error).__name__}: {error}", is_final=False)
 
@@ -124,7 +124,7 @@ def _commit(
 ) -> JobState:
     with ctx.sessions.write() as session:
         if not rows.finish(session, chunk, owner, state, result.counts, error=error, issues=result.issues):
-            raise LostLease
+            raise LostLeaseError
         result.write(session)
         rows.settle(session, chunk.job_id)
     return state
@@ -156,9 +156,9 @@ class Lease:
         self._done += n
 
     def check_cancelled(self) -> None:
-        """Raise :class:`Cancelled` or :class:`LostLease` when the work should stop."""
+        """Raise :class:`Cancelled` or :class:`LostLeaseError` when the work should stop."""
         if self._is_lost.is_set():
-            raise LostLease
+            raise LostLeaseError
         if self._must_stop.is_set():
             raise Cancelled
 

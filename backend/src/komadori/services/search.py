@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from komadori.core import errors
-from komadori.core.errors import DependencyError, InputError, KomadoriError, NotFoundError
+from komadori.core.errors import DependencyError, InputError, NotFoundError
 from komadori.core.types import EmbeddingSpace, JobState, Moment, SearchHit
 from komadori.db.repositories import embeddings, projects, videos
 from komadori.media.images import read_query_picture
@@ -119,7 +119,7 @@ def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDA
             if query is not None and query.vector is not None and query.space_id is not None:
                 return query.space_id, embeddings.get_space(session, query.space_id), query.vector
         if query is not None and query.state == JobState.FAILED and query.error is not None:
-            raise _error_of(query.error)
+            raise errors.from_dict(query.error)
         time.sleep(pause_s)
         pause_s = min(longest_pause_s, pause_s * 1.5)
     raise DependencyError(
@@ -127,15 +127,6 @@ def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDA
         hint="Check that a worker runs for the queue siglip (`komadori doctor`), then search again.",
         code="no-embedding-worker",
     )
-
-
-def _error_of(problem: dict[str, str]) -> KomadoriError:
-    cls = next((c for c in _error_classes() if c.default_code == problem["code"]), errors.ModelError)
-    return cls(problem["message"], hint=problem["hint"], code=problem["code"])
-
-
-def _error_classes() -> list[type[KomadoriError]]:
-    return [errors.InputError, errors.NotFoundError, errors.DependencyError, errors.StorageError]
 
 
 def _search(

@@ -1,17 +1,92 @@
 """Takes stored frames from the source again and compares them with the ledger."""
 
-from collections.abc import Sequence
+import hashlib
+from itertools import groupby
 
-from komadori.core.errors import InputError, KomadoriError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Frame, Job, Queue, Video
 from komadori.db.repositories import jobs, videos
 from komadori.db.repositories.jobs import Counts, Issue, NewChunk
-from komadori.media.base import VideoFacts
+from komadori.media.base import ExtractOptions, VideoFacts
 from komadori.media.extract import reextract_frames
 from komadori.services.context import Context
-from komadori.services.ingest import check_path, load_index
+from komadori.services.ingest import check_path, load_index, sha256_of
 from komadori.services.jobs import ChunkResult, submit
 
 KIND = "verify"
-_CHUNK_FRAMES = 120
+
+_CHUNK_FRAMES = 200
+
+
+def request(ctx: Context, video_id: int) -> Job:
+    """Queue the comparison of all stored frames of a video with its source.
+
+    The job's ``done`` counts the frames that are the same, ``failed`` those that are not.
+    """
+    with ctx.sessions.read() as session:
+        video = videos.get(session, video_id)
+        indices = [frame.decode_index for frame in videos.iterate_frames(session, video_id)]
+    parts = [indices[start : start + _CHUNK_FRAMES] for start in range(0, len(indices), _CHUNK_FRAMES)]
+    chunks = [NewChunk(KIND, Queue.DEFAULT, {"decode_indices": part}, len(part)) for part in parts]
+    job_id = submit(ctx, KIND, video.project_id, {"video_id": video_id}, chunks)
+    with ctx.sessions.read() as session:
+        return jobs.get(session, job_id)
+
+
+def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
+    """Compare some frames of a video: the stored file and the source against the ledger."""
+    with ctx.sessions.read() as session:
+        job = jobs.get(session, chunk.job_id)
+        video = videos.get(session, job.parameters["video_id"])
+        wanted = chunk.payload["decode_indices"]
+        ids = videos.frame_ids_by_index(session, video.id, video.stream_index, wanted)
+        frames = videos.get_frames(session, [ids[index] for index in wanted if index in ids])
+    if chunk.position == 0 and sha256_of(check_path(video.source_uri), progress) != video.sha256:
+        issues = [_issue(video, frame, "the source file has changed since it was added") for frame in frames]
+        return ChunkResult(Counts(failed=len(frames)), issues)
+    issues = []
+    for quality, group in groupby(sorted(frames, key=_quality), key=_quality):
+        issues += _differences(ctx, video, list(group), quality, progress)
+    return ChunkResult(Counts(done=len(frames) - len(issues), failed=len(issues)), issues)
+
+
+def _differences(
+    ctx: Context, video: Video, frames: list[Frame], quality: int, progress: Progress
+) -> list[Issue]:
+    again = dict(
+        reextract_frames(
+            check_path(video.source_uri),
+            VideoFacts.from_dict(video.facts),
+            load_index(ctx, video),
+            sorted(frame.decode_index for frame in frames),
+            options=ExtractOptions(jpeg_quality=quality),
+        )
+    )
+    issues = []
+    for frame in frames:
+        progress.check_cancelled()
+        reason = _difference(ctx, frame, again.get(frame.decode_index))
+        if reason is not None:
+            issues.append(_issue(video, frame, reason))
+        progress.advance()
+    return issues
+
+
+def _difference(ctx: Context, frame: Frame, sha256_again: str | None) -> str | None:
+    if not ctx.blobs.exists(frame.image_key):
+        return "the stored picture is gone"
+    if hashlib.sha256(ctx.blobs.get(frame.image_key)).hexdigest() != frame.image_sha256:
+        return "the stored picture is not the one of the ledger"
+    if sha256_again is None:
+        return "the source gives no such frame any more"
+    if sha256_again != frame.image_sha256:
+        return "the source gives another picture; the decoder may have changed since, see the ledger"
+    return None
+
+
+def _quality(frame: Frame) -> int:
+    return int(frame.transform["encoder"]["quality"])
+
+
+def _issue(video: Video, frame: Frame, reason: str) -> Issue:
+    return Issue(f"frame {frame.decode_index} of {video.name}", "failed", reason)

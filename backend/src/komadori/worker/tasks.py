@@ -65,9 +65,8 @@ def current_child() -> Child:
     return _child
 
 
-@worker_process_init.connect
 def _start(sender: str, **_signal: object) -> None:
-    global _child  # noqa: PLW0603
+    global _child
     settings = Settings()
     configure_logging(settings.log_level)
     queue = queue_of(sender)
@@ -80,7 +79,6 @@ def _start(sender: str, **_signal: object) -> None:
     _child = child
 
 
-@worker_process_shutdown.connect
 def _stop(**_signal: object) -> None:
     if _child is not None:
         _child.leave()
@@ -109,6 +107,8 @@ def _noop() -> None:
     """Shows that a queue has a consumer."""
 
 
+worker_process_init.connect(_start)
+worker_process_shutdown.connect(_stop)
 for _queue in Queue:
     shared_task(name=task_name(_queue, RUN_CHUNK))(_run_chunk)
     shared_task(name=task_name(_queue, NOOP))(_noop)

@@ -21,7 +21,7 @@ class Query:
     """A text or a picture to be embedded for a search.
 
     ``content`` is the text itself, or the blob key of the picture; ``content_key`` its
-    sha256. ``error`` holds code, message and hint of what went wrong.
+    sha256. ``error`` is what went wrong, as ``core.errors.to_dict`` writes it.
     """
 
     id: int

@@ -147,7 +147,7 @@ def frame_ids_by_index(
         statement = statement.where(FrameRow.decode_index.between(wanted[0], wanted[-1]))
         allowed = set(wanted)
         return {index: frame_id for index, frame_id in session.execute(statement) if index in allowed}
-    return {index: frame_id for index, frame_id in session.execute(statement)}
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def get_frame(session: Session, frame_id: int) -> Frame:
@@ -221,7 +221,7 @@ def median_spacing_s(session: Session, video_ids: Sequence[int]) -> dict[int, fl
     return {video_id: duration / max(1, counts.get(video_id, 1)) for video_id, duration in rows}
 
 
-def _frames_of(video_id: int, sampling_id: int | None) -> Select[tuple[FrameRow]]:
+def _frames_of(video_id: int, sampling_id: int | None) -> Select[FrameRow]:
     statement = select(FrameRow).where(FrameRow.video_id == video_id)
     if sampling_id is not None:
         statement = statement.join(SamplingFrameRow, SamplingFrameRow.frame_id == FrameRow.id).where(
@@ -238,7 +238,7 @@ def _frame_counts(session: Session, video_ids: Sequence[int]) -> dict[int, int]:
         .where(FrameRow.video_id.in_(video_ids))
         .group_by(FrameRow.video_id)
     )
-    return {video_id: n for video_id, n in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def _video(row: VideoRow, frames: int) -> Video:

@@ -1,0 +1,1 @@
+"""Models that find named concepts in images; a model family is one file."""
