@@ -24,6 +24,7 @@ from komadori.ml import torchvision_shim
 from komadori.ml.segmenters import _inputs
 from komadori.ml.segmenters._sam3_detections import DetectionRules, read_detections
 from komadori.ml.segmenters._sam3_features import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures
+from komadori.ml.segmenters._sam3_precision import keep_boxes_exact
 from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.ml.torch_runtime import TorchRuntime, choose_runtime, load_pretrained, require_safetensors
 
@@ -45,7 +46,7 @@ class Sam3Segmenter:
     Exemplar boxes are meant for the frame in which they were drawn.
 
     Args:
-        model: A ``Sam3Model`` in evaluation mode.
+        model: A ``Sam3Model`` in evaluation mode; parts of it are put into float32.
         processor: Its ``Sam3Processor``.
         runtime: Where the model is, and its number format.
         model_id: The model as a person would name it.
@@ -69,6 +70,7 @@ class Sam3Segmenter:
         self.device_name = runtime.name
         self.duplicate_iou = duplicate_iou
         self.prompts_per_pass = _prompts_per_pass(model.config, runtime)
+        keep_boxes_exact(model)
         self._model = model
         self._images = ImageEncoder(model, processor)
         self._texts = TextEncoder(model, processor)
