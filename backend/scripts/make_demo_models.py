@@ -351,6 +351,7 @@ def _gemma_style_tokenizer(kind: type[Any]) -> Any:
         merges=[tuple(pair) for pair in trained["merges"]],
         padding_side="right",
         model_max_length=TEXT_LENGTH,
+        model_input_names=["input_ids"],
     )
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="$A <eos>", special_tokens=[("<eos>", tokenizer.eos_token_id)]

@@ -1,5 +1,6 @@
 """Where and how torch models run, and the one way in which their checkpoints are loaded."""
 
+import hashlib
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -151,6 +152,15 @@ def require_safetensors(directory: Path) -> None:
         hint="Use a checkpoint in safetensors format.",
         code="unsafe-checkpoint" if pickles else "checkpoint-not-found",
     )
+
+
+def hash_of_files(directory: Path) -> str:
+    """The sha256 over everything in a checkpoint that shapes its results; some seconds for large ones."""
+    total = hashlib.sha256()
+    for path in sorted([*directory.glob("*.json"), *directory.glob("*.safetensors")]):
+        with path.open("rb") as file:
+            total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
 
 
 def _find_device(device: str) -> torch.device:
