@@ -2,17 +2,18 @@
 
 A part is one module in its kind's package; the file's name is the registered name and
 the module has a function ``create``. Packages outside join by an entry point in the
-group ``komadori.<kind>``, whose value is such a function.
+group ``komadori.<kind>``, whose value is such a function; they cannot take a name that
+Komadori itself has.
 """
 
 import importlib
 import pkgutil
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from importlib.util import find_spec
 from typing import Any
 
-from komadori.core.errors import InputError
+from komadori.core.errors import DependencyError, InputError
 
 PACKAGES = {
     "embedders": "komadori.ml.embedders",
@@ -30,29 +31,42 @@ _NOT_PARTS = {"base"}
 
 def names(kind: str) -> list[str]:
     """The registered names of a kind, sorted; nothing is imported but the empty package."""
-    spec = find_spec(PACKAGES[kind])
-    locations = list(spec.submodule_search_locations or []) if spec else []
-    modules = {m.name for m in pkgutil.iter_modules(locations)}
-    own = {name for name in modules - _NOT_PARTS if not name.startswith("_")}
-    return sorted(own | {point.name for point in entry_points(group=f"komadori.{kind}")})
+    return sorted(_own_names(kind) | {point.name for point in _outside(kind)})
 
 
 def factory(kind: str, name: str) -> Callable[..., Any]:
-    """The ``create`` function of a part.
+    """The ``create`` function of a part; imports it.
 
     Raises:
         InputError: No part of that kind has that name.
+        DependencyError: A package that the part needs is not installed.
     """
-    if name not in names(kind):
-        raise InputError(
-            f"There is no {name!r} among the {kind}.",
-            hint=f"Use one of: {', '.join(names(kind))}.",
-            code="unknown-name",
-        )
-    for point in entry_points(group=f"komadori.{kind}"):
-        if point.name == name:
-            outside: Callable[..., Any] = point.load()
-            return outside
-    module = importlib.import_module(f"{PACKAGES[kind]}.{name}")
-    create: Callable[..., Any] = module.create
-    return create
+    outside = {point.name: point for point in _outside(kind)}
+    try:
+        if name in _own_names(kind):
+            create: Callable[..., Any] = importlib.import_module(f"{PACKAGES[kind]}.{name}").create
+            return create
+        if name in outside:
+            joined: Callable[..., Any] = outside[name].load()
+            return joined
+    except ModuleNotFoundError as exc:
+        raise DependencyError(
+            f"Expected the packages that {name!r} of the {kind} needs, got no module {exc.name!r}.",
+            hint="Install komadori with the extra of this worker: cpu-worker, siglip or sam3; local has all.",
+        ) from exc
+    raise InputError(
+        f"Expected the name of one of the {kind}, got {name!r}.",
+        hint=f"Use one of: {', '.join(names(kind))}.",
+        code="unknown-name",
+    )
+
+
+def _own_names(kind: str) -> set[str]:
+    spec = find_spec(PACKAGES[kind])
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    modules = {module.name for module in pkgutil.iter_modules(locations)}
+    return {name for name in modules - _NOT_PARTS if not name.startswith("_")}
+
+
+def _outside(kind: str) -> EntryPoints:
+    return entry_points(group=f"komadori.{kind}")

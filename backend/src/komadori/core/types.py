@@ -6,6 +6,9 @@ RGB (H, W, 3); time is an integer pts and a time base, seconds are derived; vect
 are float32 of unit norm.
 """
 
+import hashlib
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -174,12 +177,13 @@ class EmbeddingSpace:
 
     @property
     def key(self) -> str:
-        """A name that is safe in paths and unique to the space."""
-        model = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.model_id)
-        return f"{model[-60:]}@{self.revision[:12]}-{self.preprocessing_hash[:12]}-{self.dim}"
+        """A name that is safe in paths and unique to the space: what people read, and a hash of it all."""
+        identity = json.dumps([self.model_id, self.revision, self.preprocessing_hash, self.dim])
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:24]
+        return f"{re.sub('[^A-Za-z0-9_.-]+', '-', self.model_id)[-60:]}-{self.dim}-{digest}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingBatch:
     """The vectors of those inputs that could be embedded.
 
@@ -196,6 +200,10 @@ class EmbeddingBatch:
             raise ValueError(
                 f"expected vectors (K, D) and kept (K,), got {self.vectors.shape} and {self.kept.shape}"
             )
+        if self.vectors.dtype != np.float32 or self.kept.dtype != np.int64:
+            raise ValueError(
+                f"expected float32 vectors and int64 kept, got {self.vectors.dtype} and {self.kept.dtype}"
+            )
         norms = np.linalg.norm(self.vectors, axis=1)
         if not np.all(np.abs(norms - 1.0) < 1e-3):
             raise ValueError("expected vectors of unit norm without NaN")
@@ -204,7 +212,7 @@ class EmbeddingBatch:
         return int(self.vectors.shape[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ConceptPrompt:
     """What to look for in a frame: words, exemplar boxes, points, or a mix.
 
@@ -234,7 +242,7 @@ class ConceptPrompt:
             raise ValueError("expected a text, a box or a point, got none of them")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """What a segmenter found in one image for one prompt, as a struct of arrays.
 
