@@ -98,7 +98,7 @@ def load_embedder(settings: Settings) -> ImageTextEmbedder:
         model_id=model.model_id,
         device=settings.device,
         threads=settings.threads,
-        cache_directory=settings.models_dir / ".compiled",
+        cache_dir=settings.models_dir / ".compiled",
     )
 
 
