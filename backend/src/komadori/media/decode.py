@@ -19,8 +19,17 @@ from numpy.typing import NDArray
 
 from komadori.media.packet_index import CORRUPT, NO_TIME, PacketIndex
 from komadori.media.segments import feed_rows
-from komadori.media.source import demux, open_source, prepare_decoder, stream_at
+from komadori.media.source import (
+    demux,
+    last_log_line,
+    n_logged_errors,
+    open_source,
+    prepare_decoder,
+    stream_at,
+)
 
+# Bookkeeping of H.264 references at the start of an open group; no picture is affected.
+_HARMLESS = "mmco: unref short failure"
 _SEEK_BACK_S = (0, 10, 60)
 _OVERRUN_S = 30
 
@@ -126,25 +135,23 @@ def _decode_groups(
 def _decode_in_order(source: Source, wanted: Sequence[int], stats: DecodeStats) -> Iterator[Decoded]:
     """Decode everything; the k-th picture that comes out has decode index k.
 
-    After a decode error the count may be off, so all later pictures are suspect.
+    Once a packet was refused the count may be off, so all later pictures are suspect.
     """
     targets, last = set(wanted), max(wanted)
     stats.has_fallen_back = True
     decoder = _Decoder(source, stats)
-    count = 0
-    everything = np.ones(len(source.window), np.bool_)
-    for row, packet in decoder.packets(everything):
-        for frame in decoder.feed(row, packet):
-            if count in targets:
-                yield Decoded(count, frame, bool(stats.n_errors))
-            count += 1
-        if count > last:
-            break
-    for frame in decoder.drain():
+    for count, frame in enumerate(_everything(decoder, len(source.window))):
         if count in targets:
-            yield Decoded(count, frame, bool(stats.n_errors))
-        count += 1
+            yield Decoded(count, frame, decoder.may_be_damaged(frame))
+        if count >= last:
+            break
     decoder.close()
+
+
+def _everything(decoder: "_Decoder", n_packets: int) -> Iterator[VideoFrame]:
+    for row, packet in decoder.packets(np.ones(n_packets, np.bool_)):
+        yield from decoder.feed(row, packet)
+    yield from decoder.drain()
 
 
 class _Decoder:
@@ -156,7 +163,8 @@ class _Decoder:
         self._stats = stats
         self._pts: list[int] = source.window.pts.tolist()
         self._damage = _Damage(source.window.key_rows)
-        self._n_logged = _n_logged_errors()
+        self._n_logged = n_logged_errors()
+        self._has_lost_pictures = False
         self._open()
 
     def packets(self, feed: NDArray[np.bool_]) -> "Iterator[tuple[int, Packet[VideoStream]]]":
@@ -171,13 +179,15 @@ class _Decoder:
     def feed(self, row: int, packet: "Packet[VideoStream]") -> list[VideoFrame]:
         """Decode one packet; errors are counted and the pictures that they may reach are remembered."""
         self._stats.n_packets_fed += 1
+        packet.opaque = row
         is_damaged = bool(self._window.flags[row] & CORRUPT)
         try:
             frames: list[VideoFrame] = list(self._context.decode(packet))
         except (av.FFmpegError, MemoryError):
-            frames, is_damaged = [], True
-        n_logged = _n_logged_errors()
-        if is_damaged or n_logged != self._n_logged:
+            frames, is_damaged, self._has_lost_pictures = [], True, True
+        n_logged = n_logged_errors()
+        is_complaining = n_logged != self._n_logged and not last_log_line().startswith(_HARMLESS)
+        if is_damaged or is_complaining:
             self._stats.n_errors += 1
             # Errors of a decoder with several threads come up to one packet for each of them late.
             self._damage.add(max(0, row - self._source.n_threads + 1))
@@ -210,6 +220,12 @@ class _Decoder:
             if row >= 0 and is_wanted[row]:
                 is_suspect = frame.is_corrupt or self._damage.reaches(row, self._pts)
                 yield Decoded(int(self._window.decode_index[row]), frame, is_suspect)
+
+    def may_be_damaged(self, frame: VideoFrame) -> bool:
+        """Whether a picture, found by counting, refers to damaged ones or may have been miscounted."""
+        row = frame.opaque
+        is_reached = isinstance(row, int) and self._damage.reaches(row, self._pts)
+        return self._has_lost_pictures or frame.is_corrupt or is_reached
 
     def close(self) -> None:
         """Give the file back."""
@@ -264,7 +280,3 @@ class _Decoder:
                 yield row, packet
             elif packet.dts is not None and packet.dts > end:
                 return
-
-
-def _n_logged_errors() -> int:
-    return av.logging.get_last_error()[0]

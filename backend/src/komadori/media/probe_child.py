@@ -23,7 +23,7 @@ from komadori.media.confinement import serve
 from komadori.media.orientation import orientation_from_matrix
 from komadori.media.packet_index import CORRUPT, DISCARD, KEY, PacketIndex, build_index
 from komadori.media.picture import decoder_facts, square_pixel_size
-from komadori.media.source import demux, open_source, prepare_decoder, select_stream
+from komadori.media.source import demux, last_log_line, open_source, prepare_decoder, select_stream
 
 _N_SAMPLE_FRAMES = 3
 _MAX_SAMPLE_PACKETS = 300
@@ -90,11 +90,9 @@ def _too_large(path: Path, width: int, height: int, max_pixels: int) -> MediaErr
 
 
 def _nothing_decodes(path: Path, n_packets: int) -> MediaError:
-    last = av.logging.get_last_error()[1]
-    log_line = last[2].strip() if last else "no message"
     return MediaError(
         f"Expected a video with pictures, but none of the first packets of {path} decodes "
-        f"({n_packets} packets; the decoder says: {log_line}).",
+        f"({n_packets} packets; the decoder says: {last_log_line()}).",
         hint="Copy or record the file again; it is damaged or empty.",
         code="no-frames",
     )
@@ -128,7 +126,7 @@ def _decode(stream: VideoStream, packet: "Packet[VideoStream] | None") -> list[V
 
 def _index(container: InputContainer, stream: VideoStream, found: _Pass) -> PacketIndex:
     has_made_up_times = container.format.name in _UNTIMED_CONTAINERS and stream.codec_context.has_b_frames
-    rate = stream.average_rate or stream.guessed_rate or _NOT_ENCODED_RATE
+    rate = stream.guessed_rate or stream.average_rate or _NOT_ENCODED_RATE
     return build_index(
         found.packets,
         stream.time_base or Fraction(1, 90000),

@@ -89,7 +89,7 @@ def keep_only(container: InputContainer, stream: VideoStream) -> VideoStream:
 
 
 def prepare_decoder(stream: VideoStream, *, max_pixels: int, n_threads: int) -> None:
-    """Set up the decoder of a stream before its first packet.
+    """Open the decoder of a stream; pictures carry the ``opaque`` of their packets.
 
     The limit on pixels must be set here too: the container's own option does not reach
     the decoder.
@@ -99,6 +99,9 @@ def prepare_decoder(stream: VideoStream, *, max_pixels: int, n_threads: int) -> 
     context.thread_count = n_threads
     context.thread_type = "AUTO" if n_threads > 1 else "NONE"
     context.copy_opaque = True
+    # Opened now, while nothing is skipped: dav1d takes what it finds here for good.
+    context.skip_frame = "DEFAULT"
+    context.open(strict=False)
 
 
 def demux(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
@@ -114,7 +117,7 @@ def demux(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[Vi
 def unreadable(path: Path) -> MediaError:
     """The error for a file that cannot be opened, with the reason that FFmpeg logged last."""
     content = describe_content(_head(path))
-    log_line = _last_log_line()
+    log_line = last_log_line()
     if "moov atom not found" in log_line:
         return MediaError(
             f"Expected a complete MP4 file, but {path} has no index (moov atom): it was cut off.",
@@ -136,6 +139,12 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _last_log_line() -> str:
+def last_log_line() -> str:
+    """What FFmpeg last logged as an error, or nothing."""
     last = av.logging.get_last_error()[1]
     return last[2].strip() if last else ""
+
+
+def n_logged_errors() -> int:
+    """How many errors FFmpeg has logged so far; decoders log what they conceal, and do not raise it."""
+    return av.logging.get_last_error()[0]
