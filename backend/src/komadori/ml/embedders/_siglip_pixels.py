@@ -165,17 +165,6 @@ def read_pixel_settings(directory: Path, model_config: Any) -> PixelSettings:
     )
 
 
-def is_usable(image: object) -> bool:
-    """Whether it is a picture (H, W, 3) uint8 with at least one pixel."""
-    return (
-        isinstance(image, np.ndarray)
-        and image.dtype == np.uint8
-        and image.ndim == 3
-        and image.shape[2] == 3
-        and image.size > 0
-    )
-
-
 def _resize(image: Image, size_hw: tuple[int, int], interpolation: str) -> Tensor:
     # A frame may be read-only or a view, which torch cannot share; the copy is made only then.
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))

@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from komadori.core.errors import InputError, ModelError
+from komadori.core.errors import ModelError
 from komadori.core.types import EmbeddingBatch, EmbeddingSpace, Image
 from komadori.ml import torchvision_shim
+from komadori.ml.embedders._inputs import check_batch_size, is_usable
 from komadori.ml.embedders._siglip_pixels import (
     FixedPixels,
     NaflexPixels,
     PixelPreparer,
     PixelSettings,
-    is_usable,
     read_pixel_settings,
 )
 from komadori.ml.embedders._siglip_towers import (
@@ -167,8 +167,7 @@ def create(
     directory = Path(source)
     require_safetensors(directory)
     runtime = choose_runtime(device, threads=threads, dtype=dtype)
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"Expected a batch size of at least 1, got {batch_size}.", hint="Leave it out.")
+    check_batch_size(batch_size)
     torchvision_shim.install()
     config = _read_config(directory)
     settings = read_pixel_settings(directory, config)
