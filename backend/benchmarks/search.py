@@ -18,6 +18,8 @@ import json
 import platform
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -158,16 +160,14 @@ def measure_rows(n: int, workspace: Path, outlier: float = 0.0) -> dict[str, obj
     footage, matrix = Footage(outlier), np.empty((n, DIM), np.float32)
     directory = workspace / f"{n}-{outlier}"
     writing = filled(directory, footage.frames(n), matrix)
-    before = _own_memory_mib()
     text = footage.text_queries(REPEATS)
     image = footage.image_queries(matrix[np.linspace(0, n - 1, REPEATS, dtype=np.int64)])
     index = FlatIndex(directory, DIM)
-    open_cpu, open_wall = seconds(index.count)
-    first_cpu, first_wall = seconds(partial(index.search, text[0], K))
+    np.save(workspace / "query.npy", text[0])
     results: dict[str, object] = {
         "upsert": writing,
-        "open_ms": {"cpu": open_cpu * 1e3, "wall": open_wall * 1e3},
-        "first_search_ms": {"cpu": first_cpu * 1e3, "wall": first_wall * 1e3},
+        "new_process": probe_in_new_process(directory, is_cold=False),
+        "new_process_nothing_in_page_cache": probe_in_new_process(directory, is_cold=True),
         "text": measure_searches(index, matrix, text),
         "image": measure_searches(index, matrix, image),
         "text_within_10_percent": measure_filter(index, matrix, text, 0.10),
@@ -176,17 +176,48 @@ def measure_rows(n: int, workspace: Path, outlier: float = 0.0) -> dict[str, obj
             FlatIndex(directory, DIM, kernel=_kernels.dot_numpy), matrix, text
         ),
     }
-    results["own_memory_mib"] = _own_memory_mib() - before
     results["disk_mib"] = round(sum(p.stat().st_blocks * 512 for p in directory.iterdir()) / 2**20, 1)
     shutil.rmtree(directory)
     return results
+
+
+def probe_in_new_process(directory: Path, *, is_cold: bool) -> dict[str, float]:
+    """What a process pays that opens the index for the first time; see :func:`probe`."""
+    if is_cold:
+        for path in directory.iterdir():
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    program = [sys.executable, __file__, "--probe", str(directory)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
+
+
+def probe(directory: Path) -> dict[str, float]:
+    """Time to open and to search first, and memory of this process, without what is mapped from files."""
+    query = np.load(directory.parent / "query.npy")
+    before = _own_memory_mib()
+    index = FlatIndex(directory, DIM)
+    open_cpu, open_wall = seconds(index.count)
+    first_cpu, first_wall = seconds(partial(index.search, query, K))
+    return {
+        "open_cpu_ms": open_cpu * 1e3,
+        "open_wall_ms": open_wall * 1e3,
+        "first_search_cpu_ms": first_cpu * 1e3,
+        "first_search_wall_ms": first_wall * 1e3,
+        "own_memory_mib": _own_memory_mib() - before,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Search against a plain BLAS scan.")
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--probe", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.probe:
+        print(json.dumps(probe(options.probe)))
+        return
     results: dict[str, object] = {
         "machine": {"processor": _processor(), "python": platform.python_version(), "blas_threads": 1},
         "versions": {name: version(name) for name in ("numpy", "numkong")},

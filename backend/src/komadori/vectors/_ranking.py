@@ -71,15 +71,15 @@ def _narrowed_by_codes(
 ) -> list[Selection]:
     pool = _pool((_estimate_by_codes(each, query, kernel) for each in selections), k)
     scores = np.concatenate([each.scores for each in pool])
-    kth = np.partition(scores, -k)[-k]
+    kth = _largest(scores, k).min()
     leaders = [each.selection.only(each.scores >= kth).first(k) for each in pool]  # ties may be many
-    floor = float(np.partition(_true_scores(leaders, query), -k)[-k])
+    floor = float(_largest(_true_scores(leaders, query), k).min())
     return [each.reaching(floor).selection for each in pool]
 
 
 def _narrowed_by_float32(selections: Sequence[Selection], query: Query, k: int) -> list[Selection]:
     pool = _pool((_estimate_by_float32(each, query) for each in selections), k)
-    floor = _kth_largest(np.concatenate([each.scores - each.margins for each in pool]), k)
+    floor = float(_largest(np.concatenate([each.scores - each.margins for each in pool]), k).min())
     return [each.reaching(floor).selection for each in pool]
 
 
@@ -93,9 +93,9 @@ def _pool(estimates: Iterator[_Estimates], k: int) -> list[_Estimates]:
         promising = each.reaching(floor)
         pool.append(promising)
         lower_bounds = np.concatenate([lower_bounds, promising.scores - promising.margins])
-        if len(lower_bounds) > k:
-            lower_bounds = np.partition(lower_bounds, -k)[-k:]
-        floor = _kth_largest(lower_bounds, k)
+        lower_bounds = _largest(lower_bounds, k)
+        if len(lower_bounds) == k:
+            floor = float(lower_bounds.min())
     return pool
 
 
@@ -133,8 +133,8 @@ def _blocks(selection: Selection) -> Iterator[NDArray[np.float32]]:
         yield selection.part.segment.vectors[selection.rows[start : start + _BLOCK_ROWS]]
 
 
-def _kth_largest(values: NDArray[np.float32], k: int) -> float:
-    return float(np.partition(values, -k)[-k]) if len(values) >= k else -np.inf
+def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    return values if len(values) <= k else np.partition(values, -k)[-k:]
 
 
 def _n_rows(selections: Sequence[Selection]) -> int:

@@ -88,6 +88,7 @@ class FlatIndex:
         self._kernel = kernel or _kernels.fastest()
         self._view = View(Head(dim, published.segment_rows))
         self._view_lock = threading.Lock()
+        self._swept: tuple[int, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -113,7 +114,7 @@ class FlatIndex:
         if len(checked):
             with self._writing():
                 self._append(checked, rows)
-                self._tidy()
+                self._tidy_if_possible()
 
     def delete(self, ids: Sequence[int] | NDArray[np.int64]) -> None:
         """Forget these ids; unknown ones are ignored."""
@@ -124,7 +125,7 @@ class FlatIndex:
             if len(known):
                 pairs = np.stack([known, np.full_like(known, FORGOTTEN)], axis=1)
                 self._publish(view.head, pairs)
-                self._tidy()
+                self._tidy_if_possible()
 
     def search(
         self,
@@ -205,6 +206,11 @@ class FlatIndex:
         self._files.write_log(head.generation, head.n_records, pairs)
         self._head.publish(replace(head, n_records=head.n_records + len(pairs)))
 
+    def _tidy_if_possible(self) -> None:
+        """Tidy; a failure does not undo the change that came before, and the next one tries again."""
+        with contextlib.suppress(OSError, StorageError):
+            self._tidy()
+
     def _tidy(self) -> None:
         """Give back the space of rows that no id has any more, a little with each change.
 
@@ -220,7 +226,10 @@ class FlatIndex:
                 break
         self._shorten_log()
         view = self._current()
-        self._files.remove_unused(view.head.generation, view.parts.keys(), open_segment)
+        named = (view.head.generation, *view.parts)
+        if named != self._swept:  # also with the first change, for what a crash has left
+            self._files.remove_unused(view.head.generation, view.parts.keys(), open_segment)
+            self._swept = named
 
     def _shorten_log(self) -> None:
         view = self._current()
@@ -229,14 +238,15 @@ class FlatIndex:
             self._publish(replace(head, generation=head.generation + 1, n_records=0), view.live_pairs())
 
     def _checked_vectors(self, vectors: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-        rows = np.ascontiguousarray(vectors, np.float32)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            rows = np.ascontiguousarray(vectors, np.float32)
+            norms = np.linalg.norm(rows, axis=-1)
         if rows.shape != (n, self.dim):
             raise InputError(
                 f"Expected vectors of shape ({n}, {self.dim}), got {rows.shape}.",
                 hint="Give one vector for each id, from the model that the index was made for.",
                 code="vector-shape",
             )
-        norms = np.linalg.norm(rows, axis=1)
         is_unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # False for NaN
         if not is_unit.all():
             raise InputError(
