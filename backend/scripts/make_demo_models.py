@@ -65,6 +65,8 @@ indoor outdoor running walking sitting standing jumping playing driving flying s
 WORDS = VOCABULARY.split()
 SENTENCES = [f"{WORDS[i % 16]} {WORDS[i]} {WORDS[(7 * i + 3) % len(WORDS)]}" for i in range(16, len(WORDS))]
 
+SEED = 20260228
+
 LOOK_SHARPNESS = 6.0
 """How far the pooling heads of the SigLIP models keep to their part of the picture."""
 
@@ -78,7 +80,7 @@ def main() -> None:
     """Write the three checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=demo_models.FOLDER, help="where the folders go")
-    parser.add_argument("--seed", type=int, default=20260228)
+    parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # sums over threads differ from run to run in the last bit
     transformers_logging.set_verbosity_error()

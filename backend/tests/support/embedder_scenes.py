@@ -1,5 +1,7 @@
 """Pictures for embedders: plain colours, halves, noise, and things that are no pictures."""
 
+from typing import Any
+
 import numpy as np
 
 from komadori.core.types import Image
@@ -29,7 +31,7 @@ def of_many_sizes() -> list[Image]:
     return [noise(height, width, seed) for seed, (height, width) in enumerate(sizes)]
 
 
-NO_PICTURES = {
+NO_PICTURES: dict[str, Any] = {
     "no pixels": np.zeros((0, 5, 3), np.uint8),
     "no colours": np.zeros((5, 5), np.uint8),
     "four channels": np.zeros((5, 5, 4), np.uint8),

@@ -13,7 +13,7 @@ from komadori.ml.embedders import siglip2
 
 torchvision_shim.install()
 
-from transformers import AutoModel, AutoProcessor  # noqa: E402
+from transformers import AutoImageProcessor, AutoModel, AutoProcessor  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
 Vector = NDArray[np.float32]
@@ -46,6 +46,11 @@ class PlainSiglip:
         tokens = self.processor.tokenizer([text], return_tensors="pt", **{**padded, **options})
         with torch.inference_mode():
             return unit(self.model.get_text_features(**tokens).pooler_output)
+
+
+def image_processor(name: str, backend: str) -> Any:
+    """The image half of a demo checkpoint's processor, in one of its implementations."""
+    return AutoImageProcessor.from_pretrained(demo_models.path(name), backend=backend)
 
 
 def unit(pooled: torch.Tensor) -> Vector:
