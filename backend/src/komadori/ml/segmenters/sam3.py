@@ -7,7 +7,6 @@ off), and detections without any pixel are left out.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 from komadori.core.errors import ModelError
 from komadori.core.types import ConceptPrompt, Detections, Image
 from komadori.ml import torchvision_shim
+from komadori.ml.catalogue import adapter_for
+from komadori.ml.manifest import read_model_type
 from komadori.ml.segmenters import _inputs
 from komadori.ml.segmenters._sam3_detections import DetectionRules, read_detections
 from komadori.ml.segmenters._sam3_features import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures
@@ -34,10 +35,9 @@ DUPLICATE_IOU = 0.5
 VISUAL_TEXT = "visual"
 """The text with which SAM 3 was trained to follow exemplar boxes alone."""
 
-MODEL_TYPES = ("sam3", "sam3_video")
-"""Of the image model's own checkpoints, and of the published ones, which hold the tracker too."""
-
 MAX_PROMPTS_PER_PASS = 16
+CPU_PASS_BYTES = 128 * 2**20
+GPU_PASS_BYTES = 4 * 2**30
 
 
 class Sam3Segmenter:
@@ -154,14 +154,6 @@ class Sam3Segmenter:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """A prompt and what the text encoder made of its words."""
-
-    prompt: ConceptPrompt
-    text: TextFeatures
-
-
 def create(
     source: str | Path,
     *,
@@ -205,18 +197,20 @@ def create(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A prompt and what the text encoder made of its words."""
+
+    prompt: ConceptPrompt
+    text: TextFeatures
+
+
 def _require_sam3(directory: Path) -> None:
-    try:
-        model_type = json.loads((directory / "config.json").read_text())["model_type"]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+    config = directory / "config.json"
+    adapter = adapter_for(read_model_type(directory), str(config))
+    if adapter != "sam3":
         raise ModelError(
-            f"{directory / 'config.json'} does not say which model it describes.",
-            hint="Fetch the checkpoint again.",
-            code="unreadable-checkpoint",
-        ) from exc
-    if model_type not in MODEL_TYPES:
-        raise ModelError(
-            f"Expected a checkpoint of SAM 3 ({' or '.join(MODEL_TYPES)}), got {model_type} in {directory}.",
+            f"Expected a checkpoint of SAM 3, got one for {adapter}: {config}.",
             hint="Name a checkpoint such as facebook/sam3 as the segmenter.",
             code="wrong-model",
         )
@@ -243,16 +237,18 @@ def _hash_of_files(directory: Path) -> str:
 
 
 def _prompts_per_pass(config: Any, runtime: TorchRuntime) -> int:
-    """How many prompts the head takes at once in about 1 GiB, or 4 GiB on a GPU.
+    """How many prompts go through the head at once, by the memory that they need there.
 
-    For each prompt it holds some feature maps and all queries' masks at the finest level, and the
-    attention bias of each query, head and place at the coarsest.
+    For each prompt the head holds some feature maps and all queries' masks at the finest level, and
+    the attention bias of each query, head and place at the coarsest: 0.2 GB at 1008 pixels in bfloat16.
+    A GPU is filled by several prompts; on a CPU they only push each other out of its cache: 16 at
+    once took a quarter longer than two at a time.
     """
     n_fine, *_, n_coarse = (prod(size) for size in config.vision_config.backbone_feature_sizes)
     decoder = config.detr_decoder_config
     n_values = n_fine * (3 * decoder.hidden_size + decoder.num_queries)
     n_values += 3 * n_coarse * decoder.num_queries * decoder.num_attention_heads
-    budget_bytes = (1 if runtime.device.type == "cpu" else 4) * 2**30
+    budget_bytes = CPU_PASS_BYTES if runtime.device.type == "cpu" else GPU_PASS_BYTES
     n_prompts: int = budget_bytes // (n_values * runtime.dtype.itemsize)
     return max(1, min(MAX_PROMPTS_PER_PASS, n_prompts))
 
