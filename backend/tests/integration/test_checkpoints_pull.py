@@ -354,7 +354,7 @@ def test_disk_that_fills_up_on_the_way_says_so(hub: FakeHub, tmp_path: Path) -> 
         store_at(tmp_path, hub).pull(MODEL)
 
     assert caught.value.code == "disk-full"
-    assert "what was fetched is kept" in caught.value.hint
+    assert "space" in caught.value.hint
 
 
 def test_file_name_that_leaves_the_folder_stops_the_pull(hub: FakeHub, tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_folder_that_cannot_be_written_is_named(hub: FakeHub, tmp_path: Path) ->
     with pytest.raises(StorageError) as caught:
         store_at(tmp_path / "models", hub).pull(MODEL)
 
-    assert "KOMADORI_MODELS" in caught.value.hint
+    assert str(tmp_path / "models") in caught.value.message
 
 
 def test_verify_finds_a_changed_byte_and_update_mends_it(hub: FakeHub, tmp_path: Path) -> None:

@@ -12,16 +12,15 @@ Models are loaded from these folders with the network shut; this module never im
 torch or transformers.
 """
 
-import errno
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from komadori.core.errors import ModelError, StorageError
+from komadori.core.disk import storage_errors
+from komadori.core.errors import ModelError
 from komadori.ml.catalogue import COMMIT, KNOWN_MODELS, HubSource, ModelSpec, parse_source, spec_of
 from komadori.ml.download import (
     NoTransferProgress,
@@ -189,7 +188,7 @@ class ModelStore:
 
     def _pull(self, source: HubSource, progress: TransferProgress, *, update: bool) -> LocalModel:
         repository = self._repository(source.model_id)
-        with _disk_errors(repository):
+        with storage_errors(f"put {source} into {repository}"):
             repository.mkdir(parents=True, exist_ok=True)
             with locked(repository / ".lock", progress.check_cancelled):
                 found = None if update else self._find_whole(source)
@@ -332,18 +331,3 @@ def _download_note(spec: ModelSpec | None) -> str:
         return ""
     gate = ", gated: with HF_TOKEN set and the licence accepted" if spec.is_gated else ""
     return f" (about {spec.approx_bytes / 1e9:.1f} GB{gate})"
-
-
-@contextmanager
-def _disk_errors(repository: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        is_full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise StorageError(
-            f"Expected to write the model into {repository}, got: {exc}.",
-            hint="Free some space and run the same command again; what was fetched is kept."
-            if is_full
-            else "Make the folder writable for this user, or set KOMADORI_MODELS to another one.",
-            code="disk-full" if is_full else None,
-        ) from exc

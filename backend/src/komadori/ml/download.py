@@ -5,7 +5,6 @@ folder is renamed into place. Whatever stops a download, what was fetched is use
 """
 
 import fcntl
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from komadori.core.disk import move_synced, sync_file
 from komadori.core.errors import ModelError, StorageError
 from komadori.ml.catalogue import adapter_for
 from komadori.ml.hub import Hub, HubFile
@@ -185,9 +185,8 @@ def _fetch(
             hint="Run the same command again; if it comes again, a proxy on the way changes the file.",
             code="checksum-mismatch",
         )
-    with part.open("rb") as stream:
-        os.fsync(stream.fileno())
-    part.replace(final)
+    sync_file(part)
+    move_synced(part, final)
     on_bytes(file.size)
     return ManifestFile(file.name, file.size, sha256)
 
@@ -202,7 +201,7 @@ def _publish(model_id: str, staging: Path, target: Path, kept: list[ManifestFile
     adapter = adapter_for(read_model_type(staging), f"config.json of {model_id}")
     manifest = Manifest(model_id, target.name, adapter, tuple(kept))
     write_manifest(staging, manifest)
-    staging.rename(target)
+    move_synced(staging, target)
     return manifest
 
 

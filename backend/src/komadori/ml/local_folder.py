@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from komadori.core.disk import sha256_of
 from komadori.core.errors import ModelError
-from komadori.core.progress import NoProgress
 from komadori.ml.catalogue import Adapter, adapter_for
-from komadori.ml.manifest import read_manifest, read_model_type, sha256_of, write_json
+from komadori.ml.manifest import read_manifest, read_model_type, write_json
 
 _LOADED_SUFFIXES = {".json", ".txt", ".model", ".safetensors"}
 
@@ -93,7 +93,7 @@ def _content_hash(folder: Path, files: Sequence[Path], hashes: Path) -> str:
     for file in files:
         stat = file.stat()
         stamp = f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
-        seen[stamp] = known.get(stamp) or sha256_of(file, NoProgress().check_cancelled)
+        seen[stamp] = known.get(stamp) or sha256_of(file)
         sums += f"{seen[stamp]}  {file.name}\n"
     if seen != known:
         _remember(remembered, seen)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from komadori.core.disk import move_synced
 from komadori.core.errors import ModelError
 from komadori.ml.catalogue import Adapter, adapter_for
 
@@ -133,7 +134,7 @@ def write_json(path: Path, data: object) -> None:
         json.dump(data, stream, indent=2, sort_keys=True)
         stream.flush()
         os.fsync(stream.fileno())
-    beside.replace(path)
+    move_synced(beside, path)
 
 
 def _parse(data: Any, path: Path) -> Manifest:
