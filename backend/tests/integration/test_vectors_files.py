@@ -136,6 +136,28 @@ def test_a_sparse_segment_is_emptied(tmp_path: Path) -> None:
     assert np.array_equal(opened(tmp_path).fetch(rest), vectors_of(rest, DIM))
 
 
+def test_the_segment_that_is_being_filled_stays_when_nothing_in_it_is_live(tmp_path: Path) -> None:
+    index = filled(tmp_path, ROWS + 5)
+    index.delete(range(ROWS, ROWS + 5))
+
+    assert names(tmp_path, "rows-") == ["rows-000000", "rows-000001"]
+
+
+def test_a_reader_that_comes_too_late_for_a_file_takes_the_newer_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = filled(tmp_path, 4 * ROWS)
+    reader, outdated = opened(tmp_path), writer._current().head
+    for _ in range(20):
+        writer.upsert(range(4 * ROWS), vectors_of(range(4 * ROWS), DIM))
+    assert "log-000000" not in names(tmp_path, "log-")
+    read, late = HeadFile.read, iter([outdated, outdated])
+    monkeypatch.setattr(HeadFile, "read", lambda file: next(late, None) or read(file))
+
+    assert reader.count() == 4 * ROWS
+    assert next(late, None) is None
+
+
 def test_a_reader_with_an_old_map_goes_on_and_then_follows(tmp_path: Path) -> None:
     writer, reader = filled(tmp_path, 4 * ROWS), opened(tmp_path)
     old = reader._current()

@@ -17,6 +17,12 @@ def test_numpy_gives_the_whole_numbers(shape: tuple[int, int]) -> None:
     assert np.array_equal(_kernels.dot_numpy(codes, query), codes.astype(np.int64) @ query.astype(np.int64))
 
 
+def test_numpy_does_not_round_the_largest_sums() -> None:
+    codes = np.full((2, 2305), 127, np.int8)
+
+    assert _kernels.dot_numpy(codes, codes[0]).tolist() == [2305 * 127**2] * 2
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("extreme", [False, True])
 def test_numkong_equals_numpy(shape: tuple[int, int], extreme: bool) -> None:

@@ -33,3 +33,4 @@ def test_many_changes_equal_a_dictionary() -> None:
     everything = np.arange(20_000)
     assert table.slots_of(everything).tolist() == [expected.get(i, FORGOTTEN) for i in range(20_000)]
     assert len(table.ids) > 10_000 > len(table.recent_ids)
+    assert FORGOTTEN not in table.slots

@@ -65,7 +65,7 @@ def write(path: Path, layout: Layout, row: int, vectors: NDArray[np.float32], co
     The caller holds the writers' lock.
     """
     with durable(path, create=True) as descriptor:
-        if os.fstat(descriptor).st_size != layout.size:  # new, or left behind by a crash right here
+        if os.fstat(descriptor).st_size == 0:  # new, or left behind by a crash right here
             os.ftruncate(descriptor, layout.size)
         write_all(descriptor, codes.codes.data, row * layout.dim)
         write_all(descriptor, codes.scales.data, layout.scales_at + row * 4)
