@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from komadori.core.errors import ConflictError, StorageError
+from komadori.db.session import Sessions
 from komadori.db.tables import Base
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -62,6 +63,13 @@ def current_revision(engine: Engine) -> str | None:
     """The revision of the database, None when it is empty."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_newest(sessions: Sessions) -> bool:
+    """Whether the database has the schema of this code; takes no lock."""
+    with sessions.read() as session:
+        current = MigrationContext.configure(session.connection()).get_current_revision()
+    return current == newest_revision()
 
 
 def _config(connection: Connection) -> Config:

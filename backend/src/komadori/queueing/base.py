@@ -17,3 +17,6 @@ class JobQueue(Protocol):
 
     def wake_for_query(self, query_id: int) -> bool:
         """Say that a search query waits for its vector, ahead of all bulk work."""
+
+    def is_reachable(self) -> bool:
+        """Whether hints can be sent now."""

@@ -85,6 +85,16 @@ class CeleryQueue:
         """Say that a search query waits."""
         return self._send(Queue.SIGLIP, RUN_QUERY, (query_id,), Priority.INTERACTIVE)
 
+    def is_reachable(self) -> bool:
+        """Whether the broker answers within a few seconds."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.default_channel.client.ping()
+        except (OperationalError, RedisError, OSError) as error:
+            _log.warning("the broker does not answer: %s", error)
+            return False
+        return True
+
     def _send(self, queue: Queue, task: str, arguments: tuple[int, ...], priority: Priority) -> bool:
         options: dict[str, Any] = {
             "priority": _PRIORITIES[priority],

@@ -32,6 +32,10 @@ class InlineQueue:
         self.run_query(query_id)
         return True
 
+    def is_reachable(self) -> bool:
+        """Always."""
+        return True
+
     def _drain(self) -> None:
         if self._is_busy:
             return

@@ -292,19 +292,19 @@ def requeue_expired(session: Session, max_attempts: int) -> list[Chunk]:
     return [_chunk(row) for row in rows]
 
 
-def take_unpublished(
-    session: Session, queue: Queue, limit: int, stale_s: float, job_id: int | None = None
-) -> list[int]:
-    """The oldest queued chunks that nobody was told of lately; they count as told from now on."""
+def take_unpublished(session: Session, queue: Queue, ahead: int, stale_s: float) -> list[int]:
+    """The oldest queued chunks that nobody was told of lately; they count as told from now on.
+
+    As many as there must be for ``ahead`` queued chunks to have been told of.
+    """
     now = time.time()
-    conditions = [
-        ChunkRow.queue == queue,
-        ChunkRow.state == JobState.QUEUED,
-        or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < now - stale_s),
-    ]
-    if job_id is not None:
-        conditions.append(ChunkRow.job_id == job_id)
-    ids = session.scalars(select(ChunkRow.id).where(*conditions).order_by(ChunkRow.id).limit(limit)).all()
+    waiting = (ChunkRow.queue == queue, ChunkRow.state == JobState.QUEUED)
+    told = select(func.count()).where(*waiting, ChunkRow.published_s >= now - stale_s)
+    untold = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < now - stale_s)
+    n_wanted = max(0, ahead - (session.scalar(told) or 0))
+    ids = session.scalars(
+        select(ChunkRow.id).where(*waiting, untold).order_by(ChunkRow.id).limit(n_wanted)
+    ).all()
     if ids:
         session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now))
     return list(ids)
@@ -383,6 +383,13 @@ def issues(session: Session, job_id: int, limit: int = 1000) -> list[Issue]:
         select(JobIssueRow).where(JobIssueRow.job_id == job_id).order_by(JobIssueRow.id).limit(limit)
     )
     return [Issue(row.item, row.outcome, row.reason) for row in rows]
+
+
+def count_issues(session: Session, job_id: int) -> int:
+    """How many items of a job were skipped or failed, as far as they are known one by one."""
+    return (
+        session.scalar(select(func.count()).select_from(JobIssueRow).where(JobIssueRow.job_id == job_id)) or 0
+    )
 
 
 def chunk_state_counts(session: Session) -> list[tuple[str, str, int]]:

@@ -67,3 +67,9 @@ def class_names(session: Session, project_id: int) -> list[str]:
             select(ClassRow.name).where(ClassRow.project_id == project_id).order_by(ClassRow.name)
         )
     )
+
+
+def class_names_by_id(session: Session, class_ids: Iterable[int]) -> dict[int, str]:
+    """The names of some classes."""
+    rows = session.scalars(select(ClassRow).where(ClassRow.id.in_(list(class_ids))))
+    return {row.id: row.name for row in rows}

@@ -1,0 +1,464 @@
+"""What the HTTP API answers. Ids are strings, times are seconds (since 1970 where they are dates)."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from komadori.api.schemas import ROOT, Segmentation
+from komadori.core import progress, types
+from komadori.core.types import AnnotationSource, AnnotationStatus, JobState, JsonDict, Queue, VideoState
+from komadori.db.repositories import jobs, workers
+from komadori.db.repositories.queues import QueueLoad
+from komadori.ml.checkpoints import ModelState, ModelStatus
+from komadori.services.search import SearchResult
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457): `code` never changes between releases, `hint` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+
+
+class Project(BaseModel):
+    """Videos, classes, runs and exports belong to one project."""
+
+    id: str
+    name: str
+
+
+class ClassName(BaseModel):
+    """A class that annotations of a project have."""
+
+    name: str
+
+
+class Video(BaseModel):
+    """A video file; width and height are those of its upright picture."""
+
+    id: str
+    name: str
+    sha256: str
+    duration_s: float
+    width: int
+    height: int
+    rotation: int
+    frames: int = Field(description="How many frames of it are stored")
+    state: VideoState
+
+    @staticmethod
+    def of(video: types.Video) -> "Video":
+        """A video as it is shown in a list."""
+        return Video(**_video_fields(video))
+
+
+class VideoDetail(Video):
+    """A video with where it came from and what went wrong."""
+
+    project: str
+    source_uri: str
+    error: str | None
+    container: str
+    codec: str
+    size_bytes: int
+
+    @staticmethod
+    def with_project(video: types.Video, project: str) -> "VideoDetail":
+        """A video as it is shown alone."""
+        return VideoDetail(
+            **_video_fields(video),
+            project=project,
+            source_uri=video.source_uri,
+            error=video.error,
+            container=video.container,
+            codec=video.codec,
+            size_bytes=video.size_bytes,
+        )
+
+
+class Frame(BaseModel):
+    """A stored frame; `index` counts the visible frames of the video in presentation order."""
+
+    id: str
+    video_id: str
+    index: int
+    pts: int
+    time_base: str = Field(description='Seconds for each unit of `pts`, such as "1/12800"')
+    pts_s: float
+    width: int
+    height: int
+    image: str = Field(description="The path of the JPEG")
+    thumbnail: str = Field(description="The path of the small JPEG")
+
+    @staticmethod
+    def of(frame: types.Frame) -> "Frame":
+        """A frame as it is shown."""
+        return Frame(
+            id=str(frame.id),
+            video_id=str(frame.video_id),
+            index=frame.decode_index,
+            pts=frame.pts,
+            time_base=f"{frame.time_base.numerator}/{frame.time_base.denominator}",
+            pts_s=frame.pts_s,
+            width=frame.width,
+            height=frame.height,
+            image=f"{ROOT}/frames/{frame.id}/image",
+            thumbnail=f"{ROOT}/frames/{frame.id}/thumbnail",
+        )
+
+
+class Hit(BaseModel):
+    """A frame that answers the query, and how well."""
+
+    frame_id: str
+    video_id: str
+    pts_s: float
+    score: float
+
+
+class Moment(BaseModel):
+    """Neighbouring hits of one video, merged."""
+
+    video_id: str
+    from_pts_s: float
+    to_pts_s: float
+    best_frame_id: str
+    score: float
+
+
+class Found(BaseModel):
+    """The best frames and moments, best first; `n_searched` frames could be found at all."""
+
+    query: str
+    hits: list[Hit]
+    moments: list[Moment]
+    n_searched: int
+
+    @staticmethod
+    def of(query: str, result: SearchResult) -> "Found":
+        """The result of a search as it is shown."""
+        return Found(
+            query=query,
+            hits=[
+                Hit(frame_id=str(h.frame_id), video_id=str(h.video_id), pts_s=h.pts_s, score=h.score)
+                for h in result.hits
+            ],
+            moments=[
+                Moment(
+                    video_id=str(m.video_id),
+                    from_pts_s=m.from_pts_s,
+                    to_pts_s=m.to_pts_s,
+                    best_frame_id=str(m.best_frame_id),
+                    score=m.score,
+                )
+                for m in result.moments
+            ],
+            n_searched=result.n_searched,
+        )
+
+
+class Annotation(BaseModel):
+    """A labelled object; the box is in pixels of the upright frame, the mask in its size."""
+
+    id: str
+    frame_id: str
+    class_name: str
+    bbox_xyxy: list[float] = Field(min_length=4, max_length=4)
+    confidence: float | None
+    status: AnnotationStatus
+    track_id: str | None
+    segmentation: Segmentation | None
+    source: AnnotationSource
+    revision: int
+    prompt: str | None
+    run_id: str | None
+
+    @staticmethod
+    def of(annotation: types.Annotation) -> "Annotation":
+        """An annotation as it is shown."""
+        return Annotation(
+            id=str(annotation.id),
+            frame_id=str(annotation.frame_id),
+            class_name=annotation.class_name,
+            bbox_xyxy=list(annotation.bbox_xyxy),
+            confidence=annotation.confidence,
+            status=annotation.status,
+            track_id=_id_or_none(annotation.track_id),
+            segmentation=None if annotation.mask is None else Segmentation.of(annotation.mask),
+            source=annotation.source,
+            revision=annotation.revision,
+            prompt=annotation.prompt,
+            run_id=_id_or_none(annotation.run_id),
+        )
+
+
+class Annotations(BaseModel):
+    """Annotations, in the order in which they were named."""
+
+    items: list[Annotation]
+
+
+class FormerState(BaseModel):
+    """What an annotation was in an earlier revision."""
+
+    revision: int
+    class_name: str
+    status: AnnotationStatus
+    source: AnnotationSource
+    bbox_xyxy: list[float]
+    segmentation: Segmentation | None
+    confidence: float | None
+    track_id: str | None
+
+    @staticmethod
+    def of(state: JsonDict, class_name: str, size_hw: tuple[int, int]) -> "FormerState":
+        """A state from the history of an annotation in a frame of that size."""
+        counts = state["mask"]
+        return FormerState(
+            revision=state["revision"],
+            class_name=class_name,
+            status=state["status"],
+            source=state["source"],
+            bbox_xyxy=state["bbox_xyxy"],
+            segmentation=None if counts is None else Segmentation(size=list(size_hw), counts=counts),
+            confidence=state["confidence"],
+            track_id=_id_or_none(state["track_id"]),
+        )
+
+
+class History(BaseModel):
+    """The earlier revisions of an annotation, oldest first."""
+
+    items: list[FormerState]
+
+
+class Chunk(BaseModel):
+    """A part of a job that one worker does in one go."""
+
+    id: str
+    position: int
+    kind: str
+    queue: Queue
+    state: JobState
+    attempts: int
+    total: int
+    done: int
+    skipped: int
+    failed: int
+    error: str | None
+
+    @staticmethod
+    def of(chunk: types.Chunk) -> "Chunk":
+        """A chunk as it is shown."""
+        return Chunk(
+            id=str(chunk.id),
+            position=chunk.position,
+            kind=chunk.kind,
+            queue=chunk.queue,
+            state=chunk.state,
+            attempts=chunk.attempts,
+            total=chunk.total,
+            done=chunk.done,
+            skipped=chunk.skipped,
+            failed=chunk.failed,
+            error=chunk.error,
+        )
+
+
+class Job(BaseModel):
+    """Long work; the counts are items such as frames."""
+
+    id: str
+    kind: str
+    state: JobState
+    total: int
+    done: int
+    skipped: int
+    failed: int
+    error: str | None
+    parent_id: str | None
+    is_cancel_requested: bool
+    parameters: dict[str, Any]
+    result: dict[str, Any]
+    created_s: float
+    started_s: float | None
+    finished_s: float | None
+    rate_per_s: float | None = Field(description="Items a second")
+    seconds_left: float | None
+
+    @staticmethod
+    def of(job: types.Job) -> "Job":
+        """A job as it is shown in a list."""
+        return Job(**_job_fields(job))
+
+
+class JobDetail(Job):
+    """A job with its parts, and with the jobs that it brought about."""
+
+    chunks: list[Chunk]
+    children: list[str]
+
+    @staticmethod
+    def with_parts(job: types.Job, chunks: Sequence[types.Chunk], child_ids: Sequence[int]) -> "JobDetail":
+        """A job as it is shown alone."""
+        return JobDetail(
+            **_job_fields(job),
+            chunks=[Chunk.of(chunk) for chunk in chunks],
+            children=[str(child_id) for child_id in child_ids],
+        )
+
+
+class JobEvent(BaseModel):
+    """A message over the WebSocket: a job has changed; `seq` grows with every change."""
+
+    type: Literal["job"] = "job"
+    seq: int
+    job: Job
+
+
+class Issue(BaseModel):
+    """Why an item of a job was skipped or failed."""
+
+    item: str
+    outcome: str
+    reason: str
+
+    @staticmethod
+    def of(issue: jobs.Issue) -> "Issue":
+        """An issue as it is shown."""
+        return Issue(item=issue.item, outcome=issue.outcome, reason=issue.reason)
+
+
+class Model(BaseModel):
+    """A checkpoint that is known or on this machine."""
+
+    name: str | None
+    model_id: str
+    revision: str | None
+    state: ModelState
+    size_bytes: int
+    licence: str | None
+    is_gated: bool
+    path: str | None
+
+    @staticmethod
+    def of(status: ModelStatus) -> "Model":
+        """A model as it is shown."""
+        return Model(
+            name=status.name,
+            model_id=status.model_id,
+            revision=status.revision,
+            state=status.state,
+            size_bytes=status.size_bytes,
+            licence=status.licence,
+            is_gated=status.is_gated,
+            path=None if status.path is None else str(status.path),
+        )
+
+
+class Worker(BaseModel):
+    """A worker process as it last reported."""
+
+    name: str
+    queue: Queue
+    state: str
+    detail: str
+    seen_s: float
+
+    @staticmethod
+    def of(worker: workers.Worker) -> "Worker":
+        """A worker as it is shown."""
+        return Worker(
+            name=worker.name,
+            queue=worker.queue,
+            state=worker.state,
+            detail=worker.detail,
+            seen_s=worker.seen_s,
+        )
+
+
+class QueueState(BaseModel):
+    """How much work waits in a queue, runs and has ended, in chunks."""
+
+    queue: Queue
+    queued: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+    oldest_queued_s: float | None = Field(description="How long the oldest queued chunk has waited")
+
+    @staticmethod
+    def of(load: QueueLoad) -> "QueueState":
+        """A queue as it is shown."""
+        counts = {state.value: load.chunks.get(state, 0) for state in JobState}
+        return QueueState(queue=load.queue, oldest_queued_s=load.oldest_queued_s, **counts)
+
+
+class System(BaseModel):
+    """What this installation is, and how busy."""
+
+    version: str
+    embedder: str
+    segmenter: str
+    device: str
+    database: Literal["sqlite", "postgresql"]
+    home: str
+    is_offline: bool
+    queues: list[QueueState]
+
+
+class Health(BaseModel):
+    """That the process lives, or that it can do its work."""
+
+    status: Literal["ok"] = "ok"
+
+
+def _video_fields(video: types.Video) -> dict[str, Any]:
+    return {
+        "id": str(video.id),
+        "name": video.name,
+        "sha256": video.sha256,
+        "duration_s": video.duration_s,
+        "width": video.width,
+        "height": video.height,
+        "rotation": video.rotation,
+        "frames": video.frame_count,
+        "state": video.state,
+    }
+
+
+def _job_fields(job: types.Job) -> dict[str, Any]:
+    ended = job.done + job.skipped + job.failed
+    elapsed_s = (job.finished_s or time.time()) - (job.started_s or job.created_s)
+    return {
+        "id": str(job.id),
+        "kind": job.kind,
+        "state": job.state,
+        "total": job.total,
+        "done": job.done,
+        "skipped": job.skipped,
+        "failed": job.failed,
+        "error": job.error,
+        "parent_id": _id_or_none(job.parent_id),
+        "is_cancel_requested": job.is_cancel_requested,
+        "parameters": job.parameters,
+        "result": job.result,
+        "created_s": job.created_s,
+        "started_s": job.started_s,
+        "finished_s": job.finished_s,
+        "rate_per_s": progress.rate_per_s(ended, elapsed_s),
+        "seconds_left": (
+            progress.seconds_left(ended, job.total, elapsed_s) if job.state == JobState.RUNNING else None
+        ),
+    }
+
+
+def _id_or_none(value: int | None) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,142 @@
+"""The HTTP API as an ASGI application. Importing it loads no model library and no decoder."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+import komadori
+from komadori.api import errors, ui
+from komadori.api.answers import Problem
+from komadori.api.events import EventHub
+from komadori.api.guard import LOOPBACK_NAMES, Access, Guard
+from komadori.api.reaper import Reaper
+from komadori.api.routes import (
+    annotations,
+    embeddings,
+    events,
+    exports,
+    frames,
+    health,
+    jobs,
+    models,
+    projects,
+    searches,
+    system,
+    verifications,
+    videos,
+    workers,
+)
+from komadori.api.schemas import ROOT
+from komadori.bootstrap import open_context
+from komadori.services.context import Context
+from komadori.settings import Settings
+
+REAP_EVERY_S = 2.0
+
+_NOUNS = (
+    projects,
+    videos,
+    frames,
+    searches,
+    annotations,
+    jobs,
+    exports,
+    verifications,
+    embeddings,
+    models,
+    workers,
+    system,
+)
+
+
+def create_app(
+    settings: Settings,
+    ctx: Context | None = None,
+    *,
+    is_local: bool = True,
+    reap_every_s: float = REAP_EVERY_S,
+) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: Of this installation; the database must be at the newest schema.
+        ctx: The ports; opened and closed with the application when not given.
+        is_local: Whether it is served on a loopback address, where only loopback names are right.
+        reap_every_s: How often chunks of lost workers are looked for.
+    """
+    app = FastAPI(
+        title="Komadori",
+        version=komadori.__version__,
+        summary="Turns hours of video into a labelled dataset, on your own machine.",
+        openapi_url=f"{ROOT}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(settings, ctx, reap_every_s),
+        generate_unique_id_function=_operation_name,
+    )
+    app.state.settings = settings
+    errors.install(app)
+    app.add_middleware(Guard, access=access_of(settings, is_local=is_local))
+    api = APIRouter(prefix=ROOT, responses=errors.documented(401, 403, 413, 422, 503, 507))
+    for noun in _NOUNS:
+        api.include_router(noun.router)
+    api.include_router(events.router)
+    app.include_router(api)
+    app.include_router(health.router, responses=errors.documented(401, 403, 503))
+    ui.mount(app)
+    _describe_problems(app)
+    return app
+
+
+def access_of(settings: Settings, *, is_local: bool) -> Access:
+    """Who may ask, by the settings."""
+    named = frozenset(name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip())
+    return Access(
+        token=settings.token.get_secret_value() if settings.token else None,
+        hosts=LOOPBACK_NAMES | named if is_local else None,
+        trusted_hosts=named,
+    )
+
+
+def _lifespan(settings: Settings, given: Context | None, reap_every_s: float) -> Any:
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        ctx = given or open_context(settings)
+        reaper = Reaper(ctx, reap_every_s)
+        app.state.ctx = ctx
+        app.state.events = EventHub(ctx)
+        app.state.searches = anyio.CapacityLimiter(searches.SEARCHES_AT_ONCE)
+        reaper.start()
+        try:
+            yield
+        finally:
+            app.state.events.close()
+            await anyio.to_thread.run_sync(reaper.stop)
+            if given is None:
+                ctx.sessions.close()
+
+    return run
+
+
+def _operation_name(route: APIRoute) -> str:
+    """The name of the function: short and stable in generated clients."""
+    return route.name
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Add what FastAPI cannot know by itself: the problem document, and the token."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = plain()
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{}, {"token": []}]
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,199 @@
+"""Stands before every request: who may ask, from where, and how much may be sent.
+
+A server on a loopback address is still reachable for every web page that its user has
+open: by a name that resolves to 127.0.0.1 (DNS rebinding), or by a form that is sent
+across sites. The ``Host`` and ``Origin`` headers tell these apart from the user's own
+requests; a server that other machines can reach is protected by its token.
+"""
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from komadori.api.errors import ForeignRequestError, TokenError, TooLargeError, response_to
+from komadori.core.errors import KomadoriError
+
+MAX_BODY_BYTES = 8 * 2**20
+"""Enough for the mask of a large frame, and for ten thousand decisions."""
+
+MAX_UPLOAD_BYTES = 20 * 2**20
+UPLOAD_PATH = "/api/v1/searches/image"
+_MULTIPART_SLACK = 64 * 2**10
+
+OPEN_PATH = "/healthz"
+"""The only address of the API that needs no token: whether the process lives."""
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+SUBPROTOCOL = "komadori.events"
+TOKEN_SUBPROTOCOL = "komadori.token."  # noqa: S105
+"""Browsers cannot send a header with a WebSocket: they name the token, base64url, among the subprotocols."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask.
+
+    Attributes:
+        token: Needed with every request for data, when set.
+        hosts: The names under which the server may be asked, or None for any.
+        trusted_hosts: The names of other sites whose pages may change things, such as a
+            development server of the web UI.
+    """
+
+    token: str | None
+    hosts: frozenset[str] | None
+    trusted_hosts: frozenset[str]
+
+
+class Guard:
+    """ASGI middleware that refuses what must not come in, and adds the headers of safety."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check(scope)
+        except KomadoriError as error:
+            await _refuse(scope, receive, send, error)
+            return
+        if scope["type"] == "http":
+            receive, send = _counted(scope, receive), _with_headers(send)
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        self._check_host(headers)
+        self._check_origin(scope, headers)
+        self._check_token(scope, headers)
+        if scope["type"] == "http" and _announced_bytes(headers) > _limit(scope):
+            raise _too_large(scope)
+
+    def _check_host(self, headers: Headers) -> None:
+        if self._access.hosts is None or _host_name(headers.get("host", "")) in self._access.hosts:
+            return
+        raise ForeignRequestError(
+            f"The request was made for the host {headers.get('host', '')!r}.",
+            hint="Use the address that the server printed, or add the name to KOMADORI_ALLOWED_HOSTS.",
+            code="unknown-host",
+        )
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+        if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
+            return
+        origin = headers.get("origin")
+        if origin is None or origin.partition("://")[2] == headers.get("host"):
+            return
+        if _host_name(origin.partition("://")[2]) in self._access.trusted_hosts:
+            return
+        raise ForeignRequestError(
+            f"The request was made by a page of {origin!r}.",
+            hint="Use Komadori's own page, or add the other's host to KOMADORI_ALLOWED_HOSTS.",
+        )
+
+    def _check_token(self, scope: Scope, headers: Headers) -> None:
+        wanted = self._access.token
+        if wanted is None or scope["path"] == OPEN_PATH:
+            return
+        given = _websocket_token(scope) if scope["type"] == "websocket" else None
+        given = given or _bearer_token(headers)
+        if given is None or not hmac.compare_digest(given.encode(), wanted.encode()):
+            raise TokenError(
+                "The request carries no valid token.",
+                hint="Set KOMADORI_TOKEN to the server's, or send 'Authorization: Bearer <token>'.",
+            )
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _bearer_token(headers: Headers) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _websocket_token(scope: Scope) -> str | None:
+    for name in scope.get("subprotocols", ()):
+        if name.startswith(TOKEN_SUBPROTOCOL):
+            encoded = name.removeprefix(TOKEN_SUBPROTOCOL)
+            try:
+                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+            except (binascii.Error, ValueError):
+                return None
+    return None
+
+
+def _announced_bytes(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isdecimal() and len(length) < 19 else 0
+
+
+def _limit(scope: Scope) -> int:
+    return MAX_UPLOAD_BYTES + _MULTIPART_SLACK if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
+
+
+def _too_large(scope: Scope) -> TooLargeError:
+    limit = MAX_UPLOAD_BYTES if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
+    return TooLargeError(
+        f"The request's body is larger than {limit // 2**20} MiB.",
+        hint="Send less at once, or a smaller picture.",
+    )
+
+
+def _counted(scope: Scope, receive: Receive) -> Receive:
+    """Stops the reading of a body that did not say how large it is."""
+    limit, size = _limit(scope), 0
+
+    async def receive_counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise HTTPException(413, _too_large(scope).message)
+        return message
+
+    return receive_counted
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: KomadoriError) -> None:
+    if scope["type"] == "http":
+        await response_to(error)(scope, receive, _with_headers(send))
+    elif "websocket.http.response" in scope.get("extensions", {}):
+        await response_to(error)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": error.code})

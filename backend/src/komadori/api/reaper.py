@@ -1,0 +1,46 @@
+"""Takes back, every few seconds, the chunks of workers that are gone."""
+
+import logging
+import threading
+
+from komadori.core.errors import KomadoriError
+from komadori.services import jobs
+from komadori.services.context import Context
+
+_log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """A thread that reaps until it is stopped; no error ends it."""
+
+    def __init__(self, ctx: Context, every_s: float) -> None:
+        self._ctx = ctx
+        self._every_s = every_s
+        self._must_stop = threading.Event()
+        self._last_error = ""
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after a round that has begun."""
+        self._must_stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._must_stop.wait(self._every_s):
+            try:
+                jobs.reap(self._ctx)
+                self._last_error = ""
+            except KomadoriError as error:
+                self._log_once(str(error))
+            except Exception as error:  # noqa: BLE001 - it must go on
+                self._log_once(f"{type(error).__name__}: {error}", exc_info=True)
+
+    def _log_once(self, error: str, *, exc_info: bool = False) -> None:
+        """Log an error when it is another one than in the round before."""
+        if error != self._last_error:
+            _log.error("the reaper could not do a round: %s", error, exc_info=exc_info)
+        self._last_error = error

@@ -1,0 +1,68 @@
+"""Jobs: what long work asks for, how far it has come, and how to stop it or try it again."""
+
+from fastapi import APIRouter, Response
+
+from komadori.api import answers
+from komadori.api.deps import Ctx
+from komadori.api.errors import documented
+from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, position
+from komadori.api.schemas import ROOT, Id, ProjectFilter
+from komadori.core import types
+from komadori.db.repositories import jobs as rows
+from komadori.db.repositories import projects
+from komadori.services import jobs
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+_CHILDREN_SHOWN = 1_000
+_ISSUES_SHOWN = 1_000
+
+
+def accepted(job: types.Job, response: Response) -> answers.Job:
+    """The answer to a request for long work: the job, and where to look for it."""
+    response.headers["Location"] = f"{ROOT}{router.prefix}/{job.id}"
+    return answers.Job.of(job)
+
+
+@router.get("", responses=documented(404))
+def list_jobs(
+    ctx: Ctx, project: ProjectFilter = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[answers.Job]:
+    """Jobs, newest first, of one project or of all."""
+    with ctx.sessions.read() as session:
+        project_id = None if project is None else projects.by_name(session, project).id
+        found = rows.page(session, project_id=project_id, before_id=position(cursor), limit=limit + 1)
+        total = rows.count(session, project_id)
+    return page_of(found, limit, total, answers.Job.of, lambda job: job.id)
+
+
+@router.get("/{job_id}", responses=documented(404))
+def get_job(ctx: Ctx, job_id: Id) -> answers.JobDetail:
+    """One job with its chunks and the jobs that it brought about."""
+    with ctx.sessions.read() as session:
+        job = rows.get(session, job_id)
+        chunks = rows.chunks(session, job_id)
+        children = rows.page(session, parent_id=job_id, limit=_CHILDREN_SHOWN)
+    return answers.JobDetail.with_parts(job, chunks, sorted(child.id for child in children))
+
+
+@router.get("/{job_id}/issues", responses=documented(404))
+def list_issues(ctx: Ctx, job_id: Id) -> Page[answers.Issue]:
+    """Why items of a job were skipped or failed; the first thousand."""
+    with ctx.sessions.read() as session:
+        rows.get(session, job_id)
+        issues = rows.issues(session, job_id, _ISSUES_SHOWN)
+        total = rows.count_issues(session, job_id)
+    return Page(items=[answers.Issue.of(issue) for issue in issues], total=total, next_cursor=None)
+
+
+@router.post("/{job_id}/cancel", responses=documented(404))
+def cancel_job(ctx: Ctx, job_id: Id) -> answers.Job:
+    """Stop a job; what is finished is kept."""
+    return answers.Job.of(jobs.cancel(ctx, job_id))
+
+
+@router.post("/{job_id}/retry", responses=documented(404))
+def retry_job(ctx: Ctx, job_id: Id) -> answers.Job:
+    """Queue again what failed or was cancelled."""
+    return answers.Job.of(jobs.retry(ctx, job_id))

@@ -1,0 +1,70 @@
+"""Videos and their frames."""
+
+from fastapi import APIRouter, Response
+
+from komadori.api import answers
+from komadori.api.deps import Ctx
+from komadori.api.errors import documented
+from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, position
+from komadori.api.routes.jobs import accepted
+from komadori.api.schemas import AddVideo, Id, ProjectFilter
+from komadori.db.repositories import projects, videos
+from komadori.services import ingest
+
+router = APIRouter(prefix="/videos", tags=["videos"])
+
+
+@router.post("", status_code=202, responses=documented(404))
+def add_video(ctx: Ctx, body: AddVideo, response: Response) -> answers.Job:
+    """Take frames from a file on the machine that runs Komadori."""
+    sampling = {
+        "sampler": body.sampler,
+        "parameters": body.sampler_parameters,
+        "skip_near_duplicates": body.skip_near_duplicates,
+    }
+    return accepted(ingest.request(ctx, body.path, body.project, sampling), response)
+
+
+@router.get("", responses=documented(404))
+def list_videos(
+    ctx: Ctx, project: ProjectFilter = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[answers.Video]:
+    """Videos by id, of one project or of all."""
+    after_id = position(cursor) or 0
+    with ctx.sessions.read() as session:
+        project_id = None if project is None else projects.by_name(session, project).id
+        found = videos.page(session, project_id=project_id, after_id=after_id, limit=limit + 1)
+        total = videos.count(session, project_id)
+    return page_of(found, limit, total, answers.Video.of, lambda video: video.id)
+
+
+@router.get("/{video_id}", responses=documented(404))
+def get_video(ctx: Ctx, video_id: Id) -> answers.VideoDetail:
+    """One video."""
+    with ctx.sessions.read() as session:
+        video = videos.get(session, video_id)
+        project = projects.by_id(session, video.project_id)
+    return answers.VideoDetail.with_project(video, project.name)
+
+
+@router.get("/{video_id}/frames", responses=documented(404))
+def list_frames(
+    ctx: Ctx,
+    video_id: Id,
+    sampling_id: Id | None = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[answers.Frame]:
+    """Frames in the order of presentation: of one sampling of the video, or of all."""
+    after = position(cursor)
+    with ctx.sessions.read() as session:
+        videos.get(session, video_id)
+        found = videos.frames_page(
+            session,
+            video_id,
+            sampling_id=sampling_id,
+            after_index=-1 if after is None else after,
+            limit=limit + 1,
+        )
+        total = videos.count_frames(session, video_id, sampling_id)
+    return page_of(found, limit, total, answers.Frame.of, lambda frame: frame.decode_index)

@@ -1,0 +1,194 @@
+"""What can be asked of the HTTP API.
+
+Ids are strings of digits: they are 64-bit integers inside, which JavaScript cannot hold.
+Bodies are read strictly, unknown fields are refused, and numbers are finite.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+
+from fastapi import Query
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from komadori.core.masks import Rle
+from komadori.core.types import AnnotationStatus
+from komadori.db.repositories import projects
+from komadori.services import annotate, review
+from komadori.services.search import MAX_HITS
+
+ROOT = "/api/v1"
+
+_ID = "^[1-9][0-9]{0,17}$"
+"""Up to 18 digits: every one of them fits in 63 bits."""
+
+_MAX_PIXEL = 1e6
+_MAX_FRAMES_NAMED = 10_000
+
+
+def _id(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(_ID, value, re.ASCII):
+        return int(value)
+    raise ValueError("an id is a string of up to 18 digits")
+
+
+Id = Annotated[int, BeforeValidator(_id), WithJsonSchema({"type": "string", "pattern": _ID})]
+"""An id in a request."""
+
+Plain = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""Text without NUL, which no file name and no PostgreSQL text can hold."""
+
+ProjectFilter = Annotated[
+    str | None, Query(min_length=1, max_length=200, description="The name of a project; all when not given.")
+]
+Name = Annotated[Plain, StringConstraints(min_length=1, max_length=200)]
+Path = Annotated[Plain, StringConstraints(min_length=1, max_length=4_096)]
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Pixel = Annotated[FiniteFloat, Field(ge=-_MAX_PIXEL, le=_MAX_PIXEL)]
+Status = Annotated[AnnotationStatus, Field(strict=False)]
+HitCount = Annotated[int, Field(ge=1, le=MAX_HITS)]
+Box = Annotated[list[Pixel], Field(min_length=4, max_length=4, description="x0, y0, x1, y1 in pixels")]
+SamplerValue = (
+    Annotated[int, Field(ge=-(2**53), le=2**53)]
+    | FiniteFloat
+    | bool
+    | Annotated[Plain, StringConstraints(max_length=40)]
+)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Segmentation(_Body):
+    """A mask as COCO's compressed run lengths."""
+
+    size: Annotated[list[Annotated[int, Field(ge=1, le=2**31)]], Field(min_length=2, max_length=2)] = Field(
+        description="Height and width in pixels"
+    )
+    counts: str
+
+    def to_rle(self) -> Rle:
+        """The mask.
+
+        Raises:
+            InputError: The runs do not fill the size.
+        """
+        return Rle.from_coco(self.model_dump())
+
+    @staticmethod
+    def of(mask: Rle) -> "Segmentation":
+        """A mask as it is shown."""
+        return Segmentation(**mask.to_coco())
+
+
+def _every_second() -> dict[Name, SamplerValue]:
+    return {"seconds": 1.0}
+
+
+class AddVideo(_Body):
+    """A file to take frames from."""
+
+    path: Path = Field(description="Absolute, on the machine that runs Komadori")
+    project: Name = projects.DEFAULT
+    sampler: Name = "every"
+    sampler_parameters: dict[Name, SamplerValue] = Field(default_factory=_every_second, max_length=20)
+    skip_near_duplicates: bool = False
+
+
+class Search(_Body):
+    """A question in words, or by a stored frame: one of the two."""
+
+    text: Plain | None = Field(None, max_length=10_000)
+    like_frame_id: Id | None = None
+    k: HitCount = 20
+    video_id: Id | None = None
+    project: Name = projects.DEFAULT
+
+    @model_validator(mode="after")
+    def _is_one_question(self) -> Self:
+        if (self.text is None) == (self.like_frame_id is None):
+            raise ValueError("give either text or like_frame_id")
+        return self
+
+
+class TopOfSearch(_Body):
+    """The best frames of a search in words."""
+
+    text: Plain = Field(max_length=10_000)
+    top: HitCount = 100
+
+
+class Annotate(_Body):
+    """What to look for, and in which frames: some, the best of a search, a video's, or all of the project."""
+
+    prompts: list[Plain] = Field(min_length=1, max_length=annotate.MAX_PROMPTS)
+    project: Name = projects.DEFAULT
+    video_id: Id | None = None
+    frame_ids: list[Id] | None = Field(None, min_length=1, max_length=_MAX_FRAMES_NAMED)
+    search: TopOfSearch | None = None
+    score_threshold: Share | None = None
+    mask_threshold: Share | None = None
+    force: bool = Field(False, description="Look again at frames that this very request has seen")
+
+    @model_validator(mode="after")
+    def _names_frames_once(self) -> Self:
+        if self.frame_ids is not None and (self.video_id is not None or self.search is not None):
+            raise ValueError("frame_ids cannot be combined with video_id or search")
+        return self
+
+
+class DrawAnnotation(_Body):
+    """An object that a person has found; a mask brings its own box."""
+
+    frame_id: Id
+    class_name: Name
+    bbox_xyxy: Box | None = None
+    segmentation: Segmentation | None = None
+
+
+class EditAnnotation(_Body):
+    """What to change; with `expected_revision` only if nobody has changed it since."""
+
+    class_name: Name | None = None
+    bbox_xyxy: Box | None = None
+    segmentation: Segmentation | None = None
+    status: Status | None = None
+    expected_revision: int | None = Field(None, ge=1, le=2**31)
+
+
+class Decide(_Body):
+    """The same decision about many annotations; all of them change, or none."""
+
+    ids: list[Id] = Field(min_length=1, max_length=review.MAX_AT_ONCE)
+    status: Status
+
+
+class Export(_Body):
+    """A dataset to write to a folder."""
+
+    directory: Path = Field(description="Absolute, on the machine that runs Komadori")
+    format: Name = "coco"
+    status: Literal["accepted", "proposed", "all"] = "accepted"
+    project: Name = projects.DEFAULT
+
+
+class Verify(_Body):
+    """A video to compare with its frame ledger."""
+
+    video_id: Id
+
+
+class Embed(_Body):
+    """Frames to embed that have no vector yet."""
+
+    project: Name = projects.DEFAULT
+    video_id: Id | None = None

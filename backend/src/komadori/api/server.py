@@ -1,0 +1,85 @@
+"""Serves the API on an address of this machine."""
+
+import ipaddress
+import socket
+
+import uvicorn
+
+from komadori.api.app import create_app
+from komadori.bootstrap import configure_logging, prepare_home
+from komadori.core.errors import ConflictError, InputError
+from komadori.settings import Settings
+
+_MAX_WEBSOCKET_MESSAGE_BYTES = 64 * 2**10
+_PING_EVERY_S = 15.0
+_GRACE_S = 5
+
+
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Serve until the process is told to stop; brings the database up to date first.
+
+    Raises:
+        InputError: Other machines could reach it without a token.
+        ConflictError: The address is taken, or not one of this machine.
+    """
+    check_binding(settings, host)
+    configure_logging(settings.log_level)
+    prepare_home(settings)
+    with bind(host, port) as listener:
+        build(settings, host).run(sockets=[listener])
+
+
+def build(settings: Settings, host: str) -> uvicorn.Server:
+    """A server for one process; it is given its socket when it runs."""
+    config = uvicorn.Config(
+        create_app(settings, is_local=is_loopback(host)),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
+        ws_ping_interval=_PING_EVERY_S,
+        ws_ping_timeout=_PING_EVERY_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    return uvicorn.Server(config)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        ConflictError: The address is taken, or not one of this machine.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=512)
+    except OSError as error:
+        raise ConflictError(
+            f"The API cannot listen on {host}, port {port}: {error.strerror or error}.",
+            hint="Stop what listens there, or choose another port.",
+            code="address-taken",
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server on that address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_binding(settings: Settings, host: str) -> None:
+    """Refuse to let other machines in without a token, unless the settings say that this is meant.
+
+    Raises:
+        InputError: They could come in.
+    """
+    if is_loopback(host) or settings.token is not None or settings.allow_open:
+        return
+    raise InputError(
+        f"On {host} other machines could read and change everything, because no token is set.",
+        hint="Set KOMADORI_TOKEN, or KOMADORI_ALLOW_OPEN=true where the network itself keeps others out.",
+        code="open-to-network",
+    )
