@@ -1,0 +1,113 @@
+"""Writes the documents that are made from the code, or says which of them are stale.
+
+python scripts/write_docs.py            write all
+python scripts/write_docs.py --check    write nothing; exit 1 and name the stale ones
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from komadori.api.app import create_app
+from komadori.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A generated file.
+
+    Attributes:
+        path: Relative to the root of the repository.
+        generate: Gives its whole text, the same on every machine.
+    """
+
+    path: str
+    generate: Callable[[], str]
+
+
+def openapi() -> str:
+    """The description of the HTTP API."""
+    app = create_app(Settings(_env_file=None, home=Path("/nowhere")))
+    return json.dumps(app.openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+def settings() -> str:
+    """The table of all settings."""
+    lines = [
+        "# Settings",
+        "",
+        "Every process reads them from its environment, or from a file `.env` in the folder that it is started in.",
+        "All processes of an installation must see the same ones.",
+        "",
+        "| Variable | Default | Meaning |",
+        "|---|---|---|",
+    ]
+    lines += [_setting(name, field) for name, field in Settings.model_fields.items()]
+    return "\n".join(lines) + "\n"
+
+
+DOCUMENTS: tuple[Document, ...] = (
+    Document("docs/openapi.json", openapi),
+    Document("docs/settings.md", settings),
+)
+
+
+def stale(documents: Sequence[Document], root: Path) -> list[str]:
+    """The paths of those documents that are missing or do not say what the code says."""
+    return [document.path for document in documents if _text(root / document.path) != document.generate()]
+
+
+def write(documents: Sequence[Document], root: Path) -> None:
+    """Write every document."""
+    for document in documents:
+        path = root / document.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(document.generate(), encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says: the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 when a document is stale")
+    if not parser.parse_args(arguments).check:
+        write(DOCUMENTS, ROOT)
+        return 0
+    found = stale(DOCUMENTS, ROOT)
+    for path in found:
+        print(f"{path} is stale: run python scripts/write_docs.py", file=sys.stderr)
+    return 1 if found else 0
+
+
+def _setting(name: str, field: FieldInfo) -> str:
+    return f"| `KOMADORI_{name.upper()}` | {_default(name, field)} | {field.description} |"
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name == "home":
+        return "`~/.local/share/komadori`"
+    value: Any = field.default
+    if value is None or value is PydanticUndefined or value == "":
+        return "not set"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
