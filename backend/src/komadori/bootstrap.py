@@ -48,6 +48,7 @@ def open_context(settings: Settings, queue: JobQueue | None = None) -> Context:
             segmenter=settings.segmenter,
             jpeg_quality=settings.jpeg_quality,
             thumbnail_size=settings.thumbnail_size,
+            decode_chunk_s=settings.decode_chunk_s,
             embed_chunk_frames=settings.embed_chunk_frames,
             annotate_chunk_frames=settings.annotate_chunk_frames,
             score_threshold=settings.score_threshold,

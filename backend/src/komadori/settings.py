@@ -37,6 +37,14 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(
         None, description="When set, every request to the API must carry it as a bearer token."
     )
+    allowed_hosts: str = Field(
+        "",
+        description="Names, separated by commas, under which the API may be asked besides the loopback ones, "
+        "such as that of a reverse proxy.",
+    )
+    allow_open: bool = Field(
+        False, description="Serve other machines without a token, because the network itself keeps others out."
+    )
     embedder: str = Field(
         "google/siglip2-base-patch16-224",
         description="The embedding model: `fake`, `org/name`, `org/name@revision` or a folder.",
@@ -56,6 +64,9 @@ class Settings(BaseSettings):
     thumbnail_size: int = Field(384, ge=32, le=2048, description="Longer side of the thumbnails in pixels.")
     decode_workers: int | None = Field(
         None, ge=1, description="Processes that decode side by side; one for each core when not set."
+    )
+    decode_chunk_s: float = Field(
+        8.0, gt=0, description="Rough processor seconds of decoding in one chunk; it ends at a keyframe."
     )
     embed_chunk_frames: int = Field(64, ge=1, description="Frames in one chunk of embedding.")
     annotate_chunk_frames: int = Field(8, ge=1, description="Frames in one chunk of annotation.")

@@ -122,6 +122,15 @@ class SamplingFrameRow(Base):
     frame_id: Mapped[int] = _reference("frames.id", primary_key=True)
 
 
+class SamplingSkipRow(Base):
+    """Which frames a sampling wanted and did not keep, and why; it does not ask for them again."""
+
+    __tablename__ = "sampling_skips"
+    sampling_id: Mapped[int] = _reference("samplings.id", primary_key=True)
+    decode_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    reason: Mapped[str] = mapped_column(Text)
+
+
 class EmbeddingSpaceRow(Base):
     """A space of comparable vectors; ``source`` is the setting that led to it."""
 

@@ -181,10 +181,10 @@ def _resolve(ctx: Context, targets: Targets) -> tuple[int, list[int]]:
         if targets.frame_ids:
             frames = [videos.get_frame(session, frame_id) for frame_id in dict.fromkeys(targets.frame_ids)]
             for video_id in {frame.video_id for frame in frames}:
-                search.check_in_project(session, video_id, project_id, targets.project)
+                videos.check_in_project(session, video_id, project_id, targets.project)
             return project_id, [frame.id for frame in frames]
         if targets.video_id is not None:
-            search.check_in_project(session, targets.video_id, project_id, targets.project)
+            videos.check_in_project(session, targets.video_id, project_id, targets.project)
         if targets.search_text is None:
             return project_id, videos.frame_ids(
                 session, project_id=project_id, video_id=targets.video_id
@@ -254,10 +254,14 @@ def _proposals(
     ]
 
 
-def _is_decided(proposal: NewAnnotation, class_name: str, decided: Sequence[Annotation]) -> bool:
-    """Whether a person has already said something about this object as this class."""
+def _is_decided(proposal: NewAnnotation, prompt: str, decided: Sequence[Annotation]) -> bool:
+    """Whether a person has already said something about this object as this class.
+
+    The class may be another by now: it counts what it was proposed as, too.
+    """
     return any(
-        other.class_name == class_name and _overlap(proposal, other) >= _SAME_OBJECT_IOU for other in decided
+        prompt in (other.class_name, other.prompt) and _overlap(proposal, other) >= _SAME_OBJECT_IOU
+        for other in decided
     )
 
 

@@ -19,6 +19,7 @@ class Options:
     segmenter: str
     jpeg_quality: int
     thumbnail_size: int
+    decode_chunk_s: float
     embed_chunk_frames: int
     annotate_chunk_frames: int
     score_threshold: float

@@ -28,11 +28,15 @@ _log = logging.getLogger(__name__)
 
 
 def request(ctx: Context, *, project: str, video_id: int | None = None) -> Job:
-    """Queue the embedding of all frames of a project or a video; frames with a vector are passed over."""
-    with ctx.sessions.write() as session:
+    """Queue the embedding of all frames of a project or a video; frames with a vector are passed over.
+
+    Raises:
+        NotFoundError: There is no such project, or the video is not in it.
+    """
+    with ctx.sessions.read() as session:
         project_id = projects.by_name(session, project).id
         if video_id is not None:
-            videos.get(session, video_id)
+            videos.check_in_project(session, video_id, project_id, project)
         frame_ids = videos.frame_ids(session, project_id=project_id, video_id=video_id).tolist()
     parameters: dict[str, object] = {"video_id": video_id}
     job_id = submit(ctx, KIND, project_id, parameters, chunks_of(frame_ids, ctx.options.embed_chunk_frames))

@@ -151,11 +151,13 @@ def _put_in_place(beside: Path, target: Path) -> None:
         beside.rename(target)
         return
     former = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    target.rename(former)
     try:
-        target.rename(former)
         beside.rename(target)
-    finally:
-        shutil.rmtree(former, ignore_errors=True)
+    except OSError:
+        former.rename(target)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _is_export(directory: Path) -> bool:

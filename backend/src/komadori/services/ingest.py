@@ -4,8 +4,8 @@ import hashlib
 import inspect
 import json
 import shutil
-import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,14 @@ from komadori.media.packet_index import PacketIndex
 from komadori.media.probe import probe_video
 from komadori.media.segments import Segment, plan_segments
 from komadori.sampling.base import Sampler
-from komadori.services import embed
+from komadori.services import embed, source_file
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, submit
+from komadori.services.source_file import Stamp, check_path
 
 KIND = "ingest"
 PROBE = "probe"
 DECODE = "decode"
-
-_HASH_BLOCK = 1 << 20
-_CHECK_EVERY_BLOCKS = 64
 
 
 def request(ctx: Context, path: str, project: str, sampling: JsonDict) -> Job:
@@ -78,148 +76,65 @@ def sampler_of(sampling: JsonDict) -> Sampler:
     return sampler
 
 
-def check_path(path: str) -> Path:
-    """The file, once it is sure that it is one."""
-    file = Path(path)
-    if "\0" in path or not file.is_absolute():
-        raise InputError(
-            f"{path!r} is no absolute path.", hint="Give the file's path from the root.", code="bad-path"
-        )
-    try:
-        mode = file.stat().st_mode
-    except FileNotFoundError as error:
-        raise NotFoundError(
-            f"There is no file {file}.",
-            hint="Check the path; the machine that runs Komadori must see it.",
-            code="no-such-file",
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read: {error.strerror}.",
-            hint="Check its permissions and those of its folders.",
-            code="unreadable-file",
-        ) from error
-    if stat.S_ISDIR(mode):
-        raise InputError(
-            f"{file} is a folder.",
-            hint=f"Name the videos in it, such as {file}/*.mp4.",
-            code="is-a-directory",
-        )
-    if not stat.S_ISREG(mode):
-        raise InputError(
-            f"{file} is no ordinary file.",
-            hint="Save the recording to a file and add that.",
-            code="not-a-file",
-        )
-    return file
-
-
 def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     """Recognise the file, index its packets, choose the frames and plan the decoding."""
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
     path = check_path(job.parameters["path"])
-    sampling: JsonDict = job.parameters["sampling"]
-    sha256 = sha256_of(path, progress)
+    stamp = source_file.stamp(path)
+    sha256 = source_file.sha256_of(path, progress)
     facts, index = probe_video(path)
+    source_file.check_unchanged(path, stamp)
     key = index_key(sha256)
     if not ctx.blobs.exists(key):
         ctx.blobs.put(key, index.to_bytes())
-    targets = [candidate.decode_index for candidate in sampler_of(sampling).select(index.candidates())]
     new = NewVideo(
         project_id=job.project_id,
         sha256=sha256,
         name=path.name,
         source_uri=str(path),
-        size_bytes=path.stat().st_size,
+        size_bytes=stamp.size_bytes,
         duration_s=facts.duration_s,
         width=facts.width,
         height=facts.height,
         facts=facts.to_dict(),
     )
-
-    def write(session: Session) -> None:
-        video = _find_or_add(session, new)
-        sampling_id = videos.sampling(session, video.id, _key_of(sampling), sampling)
-        there = videos.frame_ids_by_index(session, video.id, facts.stream_index, targets)
-        videos.link_sampling(session, sampling_id, list(there.values()))
-        missing = [target for target in targets if target not in there]
-        segments = plan_segments(index, missing, facts=facts)
-        payload = {"video_id": video.id, "sampling_id": sampling_id}
-        jobs.add_chunks(
-            session,
-            job.id,
-            [
-                NewChunk(DECODE, Queue.DEFAULT, {**payload, "segment": s.to_dict()}, len(s.targets))
-                for s in segments
-            ],
-        )
-        jobs.set_result(
-            session,
-            job.id,
-            video_id=str(video.id),
-            sampling_id=str(sampling_id),
-            n_targets=len(targets),
-            n_already_there=len(there),
-        )
-        videos.set_state(session, video.id, VideoState.EXTRACTING)
-        _queue_embedding(ctx, session, job, sorted(there.values()))
-
-    return ChunkResult(Counts(), write=write)
+    return ChunkResult(Counts(), write=lambda session: _plan(ctx, session, job, new, stamp, index))
 
 
 def run_decode(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     """Decode one portion of a video, store the pictures and enter them in the ledger."""
+    sampling_id: int = chunk.payload["sampling_id"]
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
         video = videos.get(session, chunk.payload["video_id"])
-    segment = Segment.from_dict(chunk.payload["segment"])
-    options = ExtractOptions(
-        jpeg_quality=ctx.options.jpeg_quality,
-        thumbnail_px=ctx.options.thumbnail_size,
-        skip_near_duplicates=job.parameters["sampling"]["skip_near_duplicates"],
-    )
-    extracted: list[ExtractedFrame] = []
-
-    def on_frame(frame: ExtractedFrame) -> None:
-        extracted.append(frame)
-        progress.advance()
-        progress.check_cancelled()
-
+        segment = Segment.from_dict(chunk.payload["segment"])
+        stored = videos.frame_ids_by_index(session, video.id, video.stream_index, segment.targets)
+        decided = videos.decided_indices(session, sampling_id, segment.targets)
+    source_file.source_of(video, Stamp(**chunk.payload["stamp"]), progress)
+    shared = set() if _skips_near_duplicates(job) else set(stored)
+    wanted = tuple(target for target in segment.targets if target not in decided | shared)
+    progress.advance(len(segment.targets) - len(wanted))
     scratch = ctx.blobs.scratch()
     try:
-        report = extract_segment(
-            check_path(video.source_uri),
-            VideoFacts.from_dict(video.facts),
-            load_index(ctx, video),
-            segment,
-            scratch,
-            options=options,
-            on_frame=on_frame,
-        )
-        kept = [frame for frame in extracted if frame.skipped is None]
-        rows = [_store(ctx, video, frame) for frame in kept]
+        frames, skipped = _extract(ctx, job, video, replace(segment, targets=wanted), scratch, progress)
+        rows = [_store(ctx, video, frame) for frame in frames if frame.decode_index not in stored]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    issues = [
-        Issue(f"frame {frame.decode_index} of {video.name}", "skipped", frame.skipped)
-        for frame in extracted
-        if frame.skipped is not None
-    ]
-    issues += [
-        Issue(f"frame {decode_index} of {video.name}", "skipped", reason)
-        for decode_index, reason in report.missing.items()
-    ]
+    chosen = sorted(shared | {frame.decode_index for frame in frames})
 
     def write(session: Session) -> None:
         videos.add_frames(session, rows)
-        ids = videos.frame_ids_by_index(
-            session, video.id, video.stream_index, [frame.decode_index for frame in kept]
-        )
-        videos.link_sampling(session, chunk.payload["sampling_id"], list(ids.values()))
+        ids = videos.frame_ids_by_index(session, video.id, video.stream_index, chosen)
+        videos.link_sampling(session, sampling_id, list(ids.values()))
+        videos.skip(session, sampling_id, skipped)
         _queue_embedding(ctx, session, job, [ids[index] for index in sorted(ids)])
 
-    return ChunkResult(Counts(done=len(kept), skipped=len(issues)), issues, write)
+    issues = [
+        Issue(f"frame {decode_index} of {video.name}", "skipped", reason)
+        for decode_index, reason in sorted(skipped.items())
+    ]
+    return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)
 
 
 def load_index(ctx: Context, video: Video) -> PacketIndex:
@@ -233,29 +148,74 @@ def load_index(ctx: Context, video: Video) -> PacketIndex:
         return index
 
 
-def sha256_of(path: Path, progress: Progress) -> str:
-    """The SHA-256 of a file, read in blocks; can be cancelled."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            n_blocks = 0
-            while block := file.read(_HASH_BLOCK):
-                digest.update(block)
-                n_blocks += 1
-                if n_blocks % _CHECK_EVERY_BLOCKS == 0:
-                    progress.check_cancelled()
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read: {error.strerror}.",
-            hint="Check the file's permissions and the disk it is on.",
-            code="unreadable-file",
-        ) from error
-    return digest.hexdigest()
-
-
 def index_key(sha256: str) -> str:
     """Where the packet index of a video is kept."""
     return f"indexes/{sha256[:2]}/{sha256}.idx"
+
+
+def _plan(ctx: Context, session: Session, job: Job, new: NewVideo, stamp: Stamp, index: PacketIndex) -> None:
+    """Enter the video, and queue the decoding of those wanted frames that are not decided yet."""
+    sampling: JsonDict = job.parameters["sampling"]
+    facts = VideoFacts.from_dict(new.facts)
+    targets = [candidate.decode_index for candidate in sampler_of(sampling).select(index.candidates())]
+    video_id = _find_or_add(session, new)
+    sampling_id = videos.sampling(session, video_id, _key_of(sampling), sampling)
+    stored = videos.frame_ids_by_index(session, video_id, facts.stream_index, targets)
+    if not _skips_near_duplicates(job):
+        videos.link_sampling(session, sampling_id, list(stored.values()))
+    decided = videos.decided_indices(session, sampling_id, targets)
+    missing = [target for target in targets if target not in decided]
+    segments = plan_segments(index, missing, facts=facts, max_cost_s=ctx.options.decode_chunk_s)
+    payload = {"video_id": video_id, "sampling_id": sampling_id, "stamp": stamp.to_dict()}
+    chunks = [
+        NewChunk(DECODE, Queue.DEFAULT, {**payload, "segment": s.to_dict()}, len(s.targets)) for s in segments
+    ]
+    jobs.add_chunks(session, job.id, chunks)
+    jobs.set_result(
+        session,
+        job.id,
+        video_id=str(video_id),
+        sampling_id=str(sampling_id),
+        n_targets=len(targets),
+        n_already_there=len(targets) - len(missing),
+    )
+    videos.set_state(session, video_id, VideoState.EXTRACTING)
+    _queue_embedding(ctx, session, job, sorted(stored.values()))
+
+
+def _extract(
+    ctx: Context, job: Job, video: Video, segment: Segment, scratch: Path, progress: Progress
+) -> tuple[list[ExtractedFrame], dict[int, str]]:
+    """The frames of a segment that were kept, and why the others were not, by decode index."""
+    if not segment.targets:
+        return [], {}
+    frames: list[ExtractedFrame] = []
+
+    def on_frame(frame: ExtractedFrame) -> None:
+        frames.append(frame)
+        progress.advance()
+        progress.check_cancelled()
+
+    report = extract_segment(
+        Path(video.source_uri),
+        VideoFacts.from_dict(video.facts),
+        load_index(ctx, video),
+        segment,
+        scratch,
+        options=ExtractOptions(
+            jpeg_quality=ctx.options.jpeg_quality,
+            thumbnail_px=ctx.options.thumbnail_size,
+            skip_near_duplicates=_skips_near_duplicates(job),
+        ),
+        on_frame=on_frame,
+    )
+    skipped = {frame.decode_index: frame.skipped for frame in frames if frame.skipped is not None}
+    return [frame for frame in frames if frame.skipped is None], {**skipped, **report.missing}
+
+
+def _skips_near_duplicates(job: Job) -> bool:
+    """Whether the job's sampling judges pictures, so that frames of other samplings tell it nothing."""
+    return bool(job.parameters["sampling"]["skip_near_duplicates"])
 
 
 def _queue_embedding(ctx: Context, session: Session, job: Job, frame_ids: Sequence[int]) -> None:
@@ -265,20 +225,24 @@ def _queue_embedding(ctx: Context, session: Session, job: Job, frame_ids: Sequen
         jobs.add_chunks(session, child_id, embed.chunks_of(frame_ids, ctx.options.embed_chunk_frames))
 
 
-def _find_or_add(session: Session, new: NewVideo) -> Video:
+def _find_or_add(session: Session, new: NewVideo) -> int:
+    """The video with these bytes: its id. From now on they are read from where they were just seen."""
     there = videos.by_sha256(session, new.project_id, new.sha256)
     if there is None:
-        return videos.get(session, videos.add(session, new))
-    if there.source_uri != new.source_uri and not Path(there.source_uri).is_file():
-        videos.set_source(session, there.id, new.source_uri)
-    return there
+        return videos.add(session, new)
+    videos.set_source(session, there.id, new.source_uri)
+    return there.id
 
 
 def _store(ctx: Context, video: Video, frame: ExtractedFrame) -> dict[str, Any]:
-    """Move the pictures of a frame into the blob store: its row of the ledger."""
+    """Move the pictures of a frame into the blob store: its row of the ledger.
+
+    The key names the bytes too: another project may have the same frame in another quality.
+    """
     assert frame.image_path is not None
     assert frame.thumbnail_path is not None
-    name = f"{video.sha256[:2]}/{video.sha256}/{video.stream_index}_{frame.decode_index}_{frame.pts}.jpg"
+    place = f"{video.stream_index}_{frame.decode_index}_{frame.pts}"
+    name = f"{video.sha256[:2]}/{video.sha256}/{place}_{frame.image_sha256[:16]}.jpg"
     image_key, thumbnail_key = f"frames/{name}", f"thumbnails/{name}"
     ctx.blobs.adopt(image_key, frame.image_path)
     ctx.blobs.adopt(thumbnail_key, frame.thumbnail_path)

@@ -23,9 +23,14 @@ from komadori.services import ownership
 from komadori.services.context import Context
 
 _HINTS_AHEAD = 16
-"""How many chunks of a job are announced at its start; each finished chunk announces one more."""
+"""How many chunks of a queue are announced at a time; who finishes one announces the next."""
 
 _HINT_STALE_S = 60.0
+"""After so long a hint counts as lost, while its queue is busy with others."""
+
+_IDLE_HINT_STALE_S = 3.0
+"""And after so long when nothing of its queue runs, although something could."""
+
 _RENEW_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -64,10 +69,12 @@ def submit(
     return job_id
 
 
-def announce(ctx: Context, limit: int = _HINTS_AHEAD, queues: Sequence[Queue] = tuple(Queue)) -> int:
-    """Send hints for queued chunks that nobody was told of lately: how many were sent."""
+def announce(ctx: Context, queues: Sequence[Queue] = tuple(Queue)) -> int:
+    """Send hints until a few chunks of each queue are announced: how many were sent."""
     with ctx.sessions.write() as session:
-        found = [(queue, rows.take_unpublished(session, queue, limit, _HINT_STALE_S)) for queue in queues]
+        found = [
+            (queue, rows.take_unpublished(session, queue, _HINTS_AHEAD, _HINT_STALE_S)) for queue in queues
+        ]
     unsent = [
         chunk_id
         for queue, ids in found
@@ -78,6 +85,10 @@ def announce(ctx: Context, limit: int = _HINTS_AHEAD, queues: Sequence[Queue] = 
         with ctx.sessions.write() as session:
             rows.forget_published(session, unsent)
     return sum(len(ids) for _, ids in found) - len(unsent)
+
+
+def _stale_s(queue: Queue, busy: set[Queue]) -> float:
+    return _HINT_STALE_S if queue in busy else _IDLE_HINT_STALE_S
 
 
 def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owner: str) -> JobState | None:
@@ -92,7 +103,7 @@ def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owne
     except LostLeaseError:
         _log.warning("chunk %s was taken over by another worker; its results are dropped", chunk_id)
         return None
-    announce(ctx, limit=1)
+    announce(ctx)
     return state
 
 
@@ -188,7 +199,7 @@ def reap(ctx: Context) -> None:
             rows.release(session, chunk_id, owner)
         for chunk in rows.requeue_expired(session, ctx.options.max_attempts):
             _log.warning("chunk %s lost its worker after attempt %s", chunk.id, chunk.attempts)
-    announce(ctx, limit=1)
+    announce(ctx)
 
 
 def cancel(ctx: Context, job_id: int) -> Job:

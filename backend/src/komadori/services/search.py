@@ -134,13 +134,14 @@ def _search(
 ) -> SearchResult:
     if not 1 <= k <= MAX_HITS:
         raise InputError(f"Asked for {k} hits.", hint=f"Ask for 1 to {MAX_HITS}.", code="bad-hit-count")
-    index = ctx.index_of(space)
-    within = _allowed(ctx, scope)
-    found = index.search(vector, k, within)
+    with ctx.sessions.read() as session:
+        limits = _limits(session, scope)
+        within = videos.frame_ids(session, **limits) if limits else None
+    found = ctx.index_of(space).search(vector, k, within)
     with ctx.sessions.read() as session:
         frames = {frame.id: frame for frame in videos.get_frames(session, found.ids.tolist())}
-        spacing = videos.median_spacing_s(session, sorted({frame.video_id for frame in frames.values()}))
-        n_searched = embeddings.count_embedded(session, space_id) if within is None else len(within)
+        spacing = videos.mean_spacing_s(session, sorted({frame.video_id for frame in frames.values()}))
+        n_searched = embeddings.count_embedded(session, space_id, **limits)
     hits = [
         SearchHit(frame_id, frames[frame_id].video_id, frames[frame_id].pts_s, float(score))
         for frame_id, score in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
@@ -149,28 +150,15 @@ def _search(
     return SearchResult(hits, moments(hits, spacing), n_searched)
 
 
-def check_in_project(session: Session, video_id: int, project_id: int, project: str) -> None:
-    """Refuse a video of another project.
-
-    Raises:
-        NotFoundError: The video does not exist, or not in this project.
-    """
-    if videos.get(session, video_id).project_id != project_id:
-        raise NotFoundError(
-            f"Video {video_id} is not in project {project!r}.", hint="Name its project with --project."
-        )
-
-
-def _allowed(ctx: Context, scope: Scope) -> NDArray[np.int64] | None:
-    """The ids that may be found, or None when all may."""
-    with ctx.sessions.read() as session:
-        project = projects.by_name(session, scope.project)
-        if scope.video_id is not None:
-            check_in_project(session, scope.video_id, project.id, scope.project)
-            return videos.frame_ids(session, video_id=scope.video_id)
-        if videos.count(session) == videos.count(session, project.id):
-            return None
-        return videos.frame_ids(session, project_id=project.id)
+def _limits(session: Session, scope: Scope) -> dict[str, int]:
+    """What restricts the frames that may be found; empty when all may."""
+    project = projects.by_name(session, scope.project)
+    if scope.video_id is not None:
+        videos.check_in_project(session, scope.video_id, project.id, scope.project)
+        return {"video_id": scope.video_id}
+    if videos.count(session) == videos.count(session, project.id):
+        return {}
+    return {"project_id": project.id}
 
 
 def moments(hits: Sequence[SearchHit], spacing_s: dict[int, float]) -> list[Moment]:

@@ -10,8 +10,9 @@ from komadori.db.repositories.jobs import Counts, Issue, NewChunk
 from komadori.media.base import ExtractOptions, VideoFacts
 from komadori.media.extract import reextract_frames
 from komadori.services.context import Context
-from komadori.services.ingest import check_path, load_index, sha256_of
+from komadori.services.ingest import load_index
 from komadori.services.jobs import ChunkResult, submit
+from komadori.services.source_file import check_path, sha256_of
 
 KIND = "verify"
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from komadori.core.types import EmbeddingSpace, JobState, JsonDict
 from komadori.db.repositories.upsert import insert_missing
-from komadori.db.tables import EmbeddingRow, EmbeddingSpaceRow, QueryRow
+from komadori.db.tables import EmbeddingRow, EmbeddingSpaceRow, FrameRow, QueryRow, VideoRow
 
 _IDS_AT_ONCE = 500
 
@@ -96,14 +96,20 @@ def mark_embedded(session: Session, space_id: int, frame_ids: Sequence[int]) -> 
     )
 
 
-def count_embedded(session: Session, space_id: int) -> int:
-    """How many frames have a vector in the space."""
-    return (
-        session.scalar(
-            select(func.count()).select_from(EmbeddingRow).where(EmbeddingRow.space_id == space_id)
+def count_embedded(
+    session: Session, space_id: int, *, project_id: int | None = None, video_id: int | None = None
+) -> int:
+    """How many frames, of all or of a project or video, have a vector in the space."""
+    statement = select(func.count()).select_from(EmbeddingRow).where(EmbeddingRow.space_id == space_id)
+    if project_id is not None or video_id is not None:
+        statement = statement.join(FrameRow, FrameRow.id == EmbeddingRow.frame_id)
+    if video_id is not None:
+        statement = statement.where(FrameRow.video_id == video_id)
+    if project_id is not None:
+        statement = statement.join(VideoRow, VideoRow.id == FrameRow.video_id).where(
+            VideoRow.project_id == project_id
         )
-        or 0
-    )
+    return session.scalar(statement) or 0
 
 
 def add_query(session: Session, source: str, kind: str, content_key: str, content: str) -> int:

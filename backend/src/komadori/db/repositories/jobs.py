@@ -292,7 +292,13 @@ def requeue_expired(session: Session, max_attempts: int) -> list[Chunk]:
     return [_chunk(row) for row in rows]
 
 
-def take_unpublished(session: Session, queue: Queue, ahead: int, stale_s: float) -> list[int]:
+def busy_queues(session: Session) -> set[Queue]:
+    """The queues of which a chunk runs."""
+    running = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING).distinct()
+    return {Queue(queue) for queue in session.scalars(running)}
+
+
+def take_unpublished(session: Session, queue: Queue, limit: int, stale_s: float) -> list[int]:
     """The oldest queued chunks that nobody was told of lately; they count as told from now on.
 
     As many as there must be for ``ahead`` queued chunks to have been told of.

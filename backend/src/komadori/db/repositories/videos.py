@@ -1,7 +1,7 @@
 """Videos, the samplings asked of them, and their frames."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from komadori.core.errors import NotFoundError
 from komadori.core.types import Frame, JsonDict, Video, VideoState
 from komadori.db.repositories.upsert import insert_missing
-from komadori.db.tables import FrameRow, SamplingFrameRow, SamplingRow, VideoRow
+from komadori.db.tables import FrameRow, SamplingFrameRow, SamplingRow, SamplingSkipRow, VideoRow
 
 _PAGE = 500
 
@@ -83,6 +83,18 @@ def get(session: Session, video_id: int) -> Video:
     return _video(row, frame_count(session, video_id))
 
 
+def check_in_project(session: Session, video_id: int, project_id: int, project: str) -> None:
+    """Refuse a video of another project.
+
+    Raises:
+        NotFoundError: The video does not exist, or not in this project.
+    """
+    if get(session, video_id).project_id != project_id:
+        raise NotFoundError(
+            f"Video {video_id} is not in project {project!r}.", hint="Name its project with --project."
+        )
+
+
 def page(
     session: Session, *, project_id: int | None = None, after_id: int = 0, limit: int = 100
 ) -> list[Video]:
@@ -108,6 +120,11 @@ def frame_count(session: Session, video_id: int) -> int:
     return _frame_counts(session, [video_id]).get(video_id, 0)
 
 
+def count_frames(session: Session, video_id: int, sampling_id: int | None = None) -> int:
+    """How many frames of a video are stored; of one sampling, or of all."""
+    return session.scalar(select(func.count()).select_from(_frames_of(video_id, sampling_id).subquery())) or 0
+
+
 def sampling(session: Session, video_id: int, key: str, parameters: JsonDict) -> int:
     """The id of a sampling of a video, made when it is new."""
     values = {"video_id": video_id, "parameters_key": key, "parameters": parameters, "created_s": time.time()}
@@ -131,6 +148,34 @@ def link_sampling(session: Session, sampling_id: int, frame_ids: Sequence[int]) 
         SamplingFrameRow,
         [{"sampling_id": sampling_id, "frame_id": frame_id} for frame_id in frame_ids],
     )
+
+
+def skip(session: Session, sampling_id: int, reasons: Mapping[int, str]) -> None:
+    """Say why a sampling did not keep frames, by decode index."""
+    insert_missing(
+        session,
+        SamplingSkipRow,
+        [
+            {"sampling_id": sampling_id, "decode_index": decode_index, "reason": reason}
+            for decode_index, reason in reasons.items()
+        ],
+    )
+
+
+def decided_indices(session: Session, sampling_id: int, decode_indices: Sequence[int]) -> set[int]:
+    """Which of these decode indices a sampling has kept or passed over."""
+    if not decode_indices:
+        return set()
+    first, last = min(decode_indices), max(decode_indices)
+    kept = (
+        select(FrameRow.decode_index)
+        .join(SamplingFrameRow, SamplingFrameRow.frame_id == FrameRow.id)
+        .where(SamplingFrameRow.sampling_id == sampling_id, FrameRow.decode_index.between(first, last))
+    )
+    passed_over = select(SamplingSkipRow.decode_index).where(
+        SamplingSkipRow.sampling_id == sampling_id, SamplingSkipRow.decode_index.between(first, last)
+    )
+    return set(session.scalars(kept.union(passed_over))) & set(decode_indices)
 
 
 def frame_ids_by_index(
@@ -214,8 +259,8 @@ def frame_ids(
     return np.fromiter(rows, np.int64)
 
 
-def median_spacing_s(session: Session, video_ids: Sequence[int]) -> dict[int, float]:
-    """The usual distance in time between stored neighbours, by video."""
+def mean_spacing_s(session: Session, video_ids: Sequence[int]) -> dict[int, float]:
+    """The mean distance in time between stored neighbours, by video."""
     counts = _frame_counts(session, video_ids)
     rows = session.execute(select(VideoRow.id, VideoRow.duration_s).where(VideoRow.id.in_(video_ids)))
     return {video_id: duration / max(1, counts.get(video_id, 1)) for video_id, duration in rows}

@@ -256,6 +256,13 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['run_id'], ['annotation_runs.id'], name=op.f('fk_run_frames_run_id_annotation_runs'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('run_id', 'frame_id', name=op.f('pk_run_frames'))
     )
+    op.create_table('sampling_skips',
+    sa.Column('sampling_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('decode_index', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['sampling_id'], ['samplings.id'], name=op.f('fk_sampling_skips_sampling_id_samplings'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('sampling_id', 'decode_index', name=op.f('pk_sampling_skips'))
+    )
     op.create_table('sampling_frames',
     sa.Column('sampling_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('frame_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -277,6 +284,7 @@ def upgrade() -> None:
 def downgrade() -> None:
 
     op.drop_table('annotation_revisions')
+    op.drop_table('sampling_skips')
     op.drop_table('sampling_frames')
     op.drop_table('run_frames')
     with op.batch_alter_table('job_issues', schema=None) as batch_op:

@@ -1,0 +1,128 @@
+"""The video files of people: found, recognised by their bytes, and never taken for one another."""
+
+import hashlib
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from komadori.core.errors import InputError, MediaError, NotFoundError
+from komadori.core.progress import Progress
+from komadori.core.types import JsonDict, Video
+
+_HASH_BLOCK = 1 << 20
+_CHECK_EVERY_BLOCKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes whenever a file is written; cheap to look at, unlike its bytes."""
+
+    size_bytes: int
+    modified_ns: int
+
+    def to_dict(self) -> JsonDict:
+        """The stamp as JSON can hold it."""
+        return {"size_bytes": self.size_bytes, "modified_ns": self.modified_ns}
+
+
+def check_path(path: str) -> Path:
+    """The file, once it is sure that it is one.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InputError: It is no ordinary file, or may not be looked at.
+    """
+    file = Path(path)
+    if "\0" in path or not file.is_absolute():
+        raise InputError(
+            f"{path!r} is no absolute path.", hint="Give the file's path from the root.", code="bad-path"
+        )
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"There is no file {file}.",
+            hint="Check the path; the machine that runs Komadori must see it.",
+            code="no-such-file",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read: {error.strerror}.",
+            hint="Check its permissions and those of its folders.",
+            code="unreadable-file",
+        ) from error
+    if stat.S_ISDIR(mode):
+        raise InputError(
+            f"{file} is a folder.",
+            hint=f"Name the videos in it, such as {file}/*.mp4.",
+            code="is-a-directory",
+        )
+    if not stat.S_ISREG(mode):
+        raise InputError(
+            f"{file} is no ordinary file.",
+            hint="Save the recording to a file and add that.",
+            code="not-a-file",
+        )
+    return file
+
+
+def stamp(path: Path) -> Stamp:
+    """The stamp of a file as it is now."""
+    found = path.stat()
+    return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def sha256_of(path: Path, progress: Progress) -> str:
+    """The SHA-256 of a file, read in blocks; can be cancelled."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            n_blocks = 0
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
+                n_blocks += 1
+                if n_blocks % _CHECK_EVERY_BLOCKS == 0:
+                    progress.check_cancelled()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.",
+            hint="Check the file's permissions and the disk it is on.",
+            code="unreadable-file",
+        ) from error
+    return digest.hexdigest()
+
+
+def check_unchanged(path: Path, before: Stamp) -> None:
+    """Make sure that nobody has written to a file since its stamp was taken.
+
+    Raises:
+        MediaError: It was written to.
+    """
+    if stamp(path) != before:
+        raise MediaError(
+            f"{path} was written to while it was being read.",
+            hint="Wait until the recording or the copy is finished, then add it again.",
+            code="file-still-written",
+        )
+
+
+def source_of(video: Video, known: Stamp, progress: Progress) -> Path:
+    """The file of a video, once it is sure that it still has the video's bytes.
+
+    Args:
+        video: Its SHA-256 is compared, but only when the stamp has changed.
+        known: The stamp of the file when it had these bytes.
+        progress: Asked whether to stop.
+
+    Raises:
+        NotFoundError: The file is gone.
+        MediaError: There are other bytes in its place.
+    """
+    path = check_path(video.source_uri)
+    if stamp(path) != known and sha256_of(path, progress) != video.sha256:
+        raise MediaError(
+            f"{path} is not the file any more that was added as video {video.id}.",
+            hint="Put the original back and retry the job, or add the new file as a video of its own.",
+            code="source-changed",
+        )
+    return path
