@@ -1,7 +1,8 @@
 """Writes the documents that are made from the code, or says which of them are stale.
 
-python scripts/write_docs.py            write all
-python scripts/write_docs.py --check    write nothing; exit 1 and name the stale ones
+Without an option it writes all of them. With ``--check`` it writes nothing, names the
+stale ones and exits 1 if there are any. A further document is one more entry in
+``DOCUMENTS``.
 """
 
 import argparse
@@ -45,8 +46,8 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Every process reads them from its environment, or from a file `.env` in the folder that it is started in.",
-        "All processes of an installation must see the same ones.",
+        "Every process reads them from its environment, or from a file `.env` in the folder that it is",
+        "started in. All processes of an installation must see the same ones.",
         "",
         "| Variable | Default | Meaning |",
         "|---|---|---|",
@@ -76,9 +77,7 @@ def write(documents: Sequence[Document], root: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says: the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 when a document is stale")
     if not parser.parse_args(arguments).check:
         write(DOCUMENTS, ROOT)

@@ -1,4 +1,4 @@
-"""The whole system in one process: chunks and queries run inline, the models are the fakes, SQLite is real."""
+"""The whole system in one process: work runs inline, the models are the fakes, SQLite is real."""
 
 import hashlib
 import io
