@@ -30,6 +30,9 @@ class RecordingQueue:
             self.hints.append(chunk_id)
         return not self.is_down
 
+    def is_reachable(self) -> bool:
+        return not self.is_down
+
     def wake_for_query(self, query_id: int) -> bool:
         return not self.is_down
 

@@ -23,7 +23,7 @@ NOOP = "noop"
 _PRIORITIES = {Priority.INTERACTIVE: 0, Priority.BULK: 1}
 """Of the Redis transport: 0 goes first."""
 
-_HINT_LIFETIME_S = 3600
+_HINT_LIFETIME_S = 600
 
 _log = logging.getLogger(__name__)
 

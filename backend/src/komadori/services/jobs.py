@@ -69,11 +69,13 @@ def submit(
     return job_id
 
 
-def announce(ctx: Context, queues: Sequence[Queue] = tuple(Queue)) -> int:
+def announce(ctx: Context) -> int:
     """Send hints until a few chunks of each queue are announced: how many were sent."""
     with ctx.sessions.write() as session:
+        busy = rows.busy_queues(session)
         found = [
-            (queue, rows.take_unpublished(session, queue, _HINTS_AHEAD, _HINT_STALE_S)) for queue in queues
+            (queue, rows.take_unpublished(session, queue, _HINTS_AHEAD, _stale_s(queue, busy)))
+            for queue in Queue
         ]
     unsent = [
         chunk_id

@@ -298,7 +298,7 @@ def busy_queues(session: Session) -> set[Queue]:
     return {Queue(queue) for queue in session.scalars(running)}
 
 
-def take_unpublished(session: Session, queue: Queue, limit: int, stale_s: float) -> list[int]:
+def take_unpublished(session: Session, queue: Queue, ahead: int, stale_s: float) -> list[int]:
     """The oldest queued chunks that nobody was told of lately; they count as told from now on.
 
     As many as there must be for ``ahead`` queued chunks to have been told of.
@@ -383,7 +383,7 @@ def chunks(session: Session, job_id: int) -> list[Chunk]:
     return [_chunk(row) for row in rows]
 
 
-def issues(session: Session, job_id: int, limit: int = 1000) -> list[Issue]:
+def issues(session: Session, job_id: int, limit: int = 1000, offset: int = 0) -> list[Issue]:
     """Why items of a job were skipped or failed, in order."""
     rows = session.scalars(
         select(JobIssueRow).where(JobIssueRow.job_id == job_id).order_by(JobIssueRow.id).limit(limit)
