@@ -1,5 +1,6 @@
 """The files of a flat index: what is on the disk, what damage does, and how space comes back."""
 
+import errno
 import os
 import struct
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from komadori.core.errors import ConflictError, InputError, StorageError
 from komadori.vectors import _head, _ranking
+from komadori.vectors._files import IndexFiles
 from komadori.vectors._head import Head, HeadFile
 from komadori.vectors._ranking import Query
 from komadori.vectors._view import Selection
@@ -134,6 +136,23 @@ def test_a_sparse_segment_is_emptied(tmp_path: Path) -> None:
     assert index.count() == 4 * ROWS - 19
     rest = [each for each in range(4 * ROWS) if not ROWS <= each < ROWS + 20]
     assert np.array_equal(opened(tmp_path).fetch(rest), vectors_of(rest, DIM))
+
+
+def test_a_change_holds_when_the_space_cannot_be_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    index = filled(tmp_path, 4 * ROWS)
+    monkeypatch.setattr(IndexFiles, "remove_unused", fail)
+    index.delete(range(ROWS))
+
+    assert opened(tmp_path).count() == 3 * ROWS
+    assert "rows-000000" in names(tmp_path, "rows-")
+    monkeypatch.undo()
+    index.delete([ROWS])
+    assert "rows-000000" not in names(tmp_path, "rows-")
 
 
 def test_the_segment_that_is_being_filled_stays_when_nothing_in_it_is_live(tmp_path: Path) -> None:
