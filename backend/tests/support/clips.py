@@ -151,18 +151,21 @@ def _hdr(trc: str, params: str, signal: Sequence[float]) -> Callable[[Path], Non
     )
 
 
-def _flat(colour: str, size: str, *tags: str) -> Callable[[Path], None]:
-    """One colour, converted to BT.709 limited range; the tags say so or do not."""
+_UNTAGGED = ",setparams=colorspace=unknown:color_primaries=unknown:color_trc=unknown:range=unknown"
+
+
+def _flat(colour: str, size: str, tags: str = "") -> Callable[[Path], None]:
+    """One colour, converted to BT.709 limited range; the file says so, unless the tags are taken away."""
     return _encode(
-        *["-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"],
-        *[*_X264, "-qp", "1", *tags],
+        *["-vf", f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p{tags}"],
+        *[*_X264, "-qp", "1"],
         source=["-f", "lavfi", "-i", f"color=c={colour}:s={size}:r=5:d=1,format=rgb24"],
     )
 
 
 # Signal levels of 100, 203, 400 and 1000 nits (ITU-R BT.2100: PQ, and HLG on a 1000-nit display).
 PQ_LEVELS = (0.508078, 0.580689, 0.652579, 0.751827)
-HLG_LEVELS = (0.5389, 0.7500, 0.8603, 1.0)
+HLG_LEVELS = (0.6296, 0.7499, 0.8584, 1.0)
 
 RECIPES: dict[str, Callable[[Path], None]] = {
     "h264.mp4": _encode(*_X264, *_GOP30),
@@ -211,7 +214,7 @@ RECIPES: dict[str, Callable[[Path], None]] = {
         source=["-f", "lavfi", "-i", "testsrc2=s=322x242:r=30:d=1"],
     ),
     "odd_420.mpg": _encode(
-        *["-vf", "scale=322:181,format=yuv420p", "-c:v", "mpeg2video", "-q:v", "4"],
+        *["-vf", "scale=322:181,setsar=1,format=yuv420p", "-c:v", "mpeg2video", "-q:v", "4"],
         source=["-f", "lavfi", "-i", "testsrc2=s=322x242:r=25:d=1"],
     ),
     "stretched.mp4": _encode("-vf", "setsar=4/3", *_X264, source=_SHORT),
@@ -247,8 +250,8 @@ RECIPES: dict[str, Callable[[Path], None]] = {
     "cover.mp4": _with_cover,
     "pq.mp4": _hdr("smpte2084", _PQ, PQ_LEVELS),
     "hlg.mp4": _hdr("arib-std-b67", _HLG, HLG_LEVELS),
-    "red_hd_untagged.mp4": _flat("0xc83214", "1280x720"),
-    "red_tagged.mp4": _flat("0xc83214", "320x240", "-colorspace", "bt709", "-color_range", "tv"),
+    "red_hd_untagged.mp4": _flat("0xc83214", "1280x720", _UNTAGGED),
+    "red_tagged.mp4": _flat("0xc83214", "320x240"),
     "two_scenes.mp4": _two_scenes,
     "huge.mkv": _huge_picture,
     "sound.m4a": _encode(source=["-f", "lavfi", "-i", "sine=d=1"]),

@@ -14,7 +14,13 @@ class Content:
     what: str
     hint: str
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing was recognised, so that only the decoder's own words can help."""
+        return self.what == _UNKNOWN
 
+
+_UNKNOWN = "data in no known video format"
 _SIGNATURES = (
     (b"#EXTM3U", Content("an HLS playlist", _SCRIPT_HINT)),
     (b"ffconcat", Content("an ffconcat script", _SCRIPT_HINT)),
@@ -48,7 +54,7 @@ def describe_content(head: bytes) -> Content:
         return Content("a streaming manifest", _SCRIPT_HINT)
     if _is_text(head):
         return Content("a text file", _OTHER_HINT)
-    return Content("data in no known video format", _OTHER_HINT)
+    return Content(_UNKNOWN, _OTHER_HINT)
 
 
 def _is_text(head: bytes) -> bool:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from komadori.media.packet_index import CORRUPT, NO_TIME, PacketIndex
 from komadori.media.segments import feed_rows
 from komadori.media.source import (
+    changed_source,
     demux,
     last_log_line,
     n_logged_errors,
@@ -169,8 +170,8 @@ class _Decoder:
 
     def packets(self, feed: NDArray[np.bool_]) -> "Iterator[tuple[int, Packet[VideoStream]]]":
         """The packets to feed with their positions in the window, from wherever reading has to start."""
-        last = int(np.flatnonzero(feed)[-1])
-        for row, packet in self._numbered():
+        first, last = (int(row) for row in np.flatnonzero(feed)[[0, -1]])
+        for row, packet in self._numbered(first):
             if row <= last and feed[row]:
                 yield row, packet
             if row >= last:
@@ -238,15 +239,15 @@ class _Decoder:
         prepare_decoder(self._stream, max_pixels=source.max_pixels, n_threads=source.n_threads)
         self._context = self._stream.codec_context
 
-    def _numbered(self) -> "Iterator[tuple[int, Packet[VideoStream]]]":
-        """The packets of the window with their positions, wherever in the file it begins."""
+    def _numbered(self, first: int) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        """The packets of the window with their positions, from ``first`` or earlier."""
         if self._window.first_row == 0:
             yield from self._counted()
             return
         for back_s in (*_SEEK_BACK_S, None):
             is_found = False
             for row, packet in self._matched(back_s):
-                if not is_found and row > 0:
+                if not is_found and row > first:
                     break  # The demuxer landed too late: go back further.
                 is_found = True
                 yield row, packet
@@ -254,29 +255,46 @@ class _Decoder:
                 return
 
     def _counted(self) -> "Iterator[tuple[int, Packet[VideoStream]]]":
-        n = len(self._window)
         for row, packet in enumerate(demux(self._container, self._stream)):
-            if row >= n:
+            if row >= len(self._window):
                 return
-            yield row, packet
+            yield row, self._checked(row, packet)
 
     def _matched(self, back_s: int | None) -> "Iterator[tuple[int, Packet[VideoStream]]]":
-        """Packets found by their presentation times, after seeking back (to the start if None)."""
-        window, ticks_per_s = self._window, 1 / self._window.time_base
+        """Packets after seeking to ``back_s`` before the window, or from the beginning if None.
+
+        The first one is recognised by its time and size, the others are counted from there:
+        the times of the first packets after a seek are guesses in some containers.
+        """
+        ticks_per_s = 1 / self._window.time_base
         if back_s is None:
             self._container.close()
             self._open()
         else:
-            known = window.dts[window.dts != NO_TIME]
-            first = min(int(known[0]) if len(known) else self._pts[0], self._pts[0])
-            self._container.seek(first - int(back_s * ticks_per_s), stream=self._stream, backward=True)
-        row_of = {pts: row for row, pts in enumerate(self._pts)}
+            self._seek(int(back_s * ticks_per_s))
+        sizes = self._window.sizes.tolist()
+        row_of = {key: row for row, key in enumerate(zip(self._pts, sizes, strict=True))}
         end = max(self._pts) + int(_OVERRUN_S * ticks_per_s)
-        previous = -1
+        row = -1
         for packet in demux(self._container, self._stream):
-            row = row_of.get(packet.pts, -1) if packet.pts is not None else -1
-            if row > previous:
-                previous = row
-                yield row, packet
-            elif packet.dts is not None and packet.dts > end:
+            if row >= 0:
+                row += 1
+            elif packet.pts is not None:
+                row = row_of.get((packet.pts, packet.size), -1)
+            if row >= len(sizes) or (packet.dts is not None and packet.dts > end):
                 return
+            if row >= 0:
+                yield row, self._checked(row, packet)
+
+    def _seek(self, margin: int) -> None:
+        known = self._window.dts[self._window.dts != NO_TIME]
+        first = min(int(known[0]) if len(known) else self._pts[0], self._pts[0])
+        self._container.seek(first - margin, stream=self._stream, backward=True)
+
+    def _checked(self, row: int, packet: "Packet[VideoStream]") -> "Packet[VideoStream]":
+        """The packet with the time that it has in the index."""
+        if packet.size != int(self._window.sizes[row]):
+            raise changed_source(self._source.path)
+        if not self._window.is_ordinal:
+            packet.pts = self._pts[row]
+        return packet

@@ -1,12 +1,15 @@
 """Makes whole pictures from interlaced ones, which hold two moments in alternate lines."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
+from fractions import Fraction
 
 import av
 from av.error import EOFError as EndOfStream
 from av.filter import Graph
 from av.video.frame import VideoFrame
+
+_ANY_TIME_BASE = Fraction(1, 90000)  # pictures from a drained decoder have none, and the filter needs one
 
 Shown = tuple[int, VideoFrame]
 """A decode index and its picture."""
@@ -56,9 +59,10 @@ def deinterlace_alone(frame: VideoFrame) -> VideoFrame:
 
 
 def _deinterlace(around: list[VideoFrame], middle: VideoFrame) -> VideoFrame:
+    """The filter's picture for ``middle``, one of the pictures ``around`` it."""
     graph = Graph()
     source = graph.add_buffer(
-        width=middle.width, height=middle.height, format=middle.format, time_base=middle.time_base
+        width=middle.width, height=middle.height, format=middle.format, time_base=_ANY_TIME_BASE
     )
     bwdif = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
     sink = graph.add("buffersink")
@@ -66,15 +70,14 @@ def _deinterlace(around: list[VideoFrame], middle: VideoFrame) -> VideoFrame:
     for frame in around:
         source.push(frame)
     source.push(None)
-    return _pull_at(graph.vpull, middle)
+    pictures = list(_pull_all(graph))
+    # One comes out for each that went in, in the same order.
+    return pictures[around.index(middle)] if len(pictures) == len(around) else middle
 
 
-def _pull_at(pull: Callable[[], VideoFrame], middle: VideoFrame) -> VideoFrame:
-    """The filter's picture for the middle frame."""
+def _pull_all(graph: Graph) -> Iterator[VideoFrame]:
     while True:
         try:
-            result = pull()
+            yield graph.vpull()
         except (EndOfStream, av.BlockingIOError):
-            return middle
-        if result.pts == middle.pts:
-            return result
+            return

@@ -19,6 +19,9 @@ NO_TIME = np.iinfo(np.int64).min
 KEY, DISCARD, CORRUPT = 1, 2, 4
 """Flags of a packet: can be decoded alone; is decoded but not shown; the demuxer found it damaged."""
 
+PacketRecord = tuple[int | None, int | None, int, int]
+"""(pts, dts, flags, size in bytes) of a packet, None for an unknown time."""
+
 _MAGIC = b"KPIX1"
 _Int64s = NDArray[np.int64]
 
@@ -36,6 +39,8 @@ class PacketIndex:
         pts: (N,) int64 presentation times.
         dts: (N,) int64 decoding times, ``NO_TIME`` where unknown.
         flags: (N,) uint8, see ``KEY``, ``DISCARD`` and ``CORRUPT``.
+        sizes: (N,) uint32 bytes; they tell packets apart where a demuxer that has just sought
+            is not yet sure of their times.
         decode_index: (N,) int64 rank among the visible pictures in presentation order, -1 if not shown.
     """
 
@@ -45,11 +50,12 @@ class PacketIndex:
     pts: _Int64s
     dts: _Int64s
     flags: NDArray[np.uint8]
+    sizes: NDArray[np.uint32]
     decode_index: _Int64s
 
     def __post_init__(self) -> None:
         n = len(self.pts)
-        for name in ("pts", "dts", "flags", "decode_index"):
+        for name in ("pts", "dts", "flags", "sizes", "decode_index"):
             if getattr(self, name).shape != (n,):
                 raise ValueError(f"expected {name} ({n},), got {getattr(self, name).shape}")
 
@@ -107,11 +113,12 @@ class PacketIndex:
             self.pts[part],
             self.dts[part],
             self.flags[part],
+            self.sizes[part],
             self.decode_index[part],
         )
 
     def to_bytes(self) -> bytes:
-        """A compact form, about one byte for each packet of a regular stream."""
+        """A compact form, two or three bytes for each packet."""
         header = {
             "time_base": format_fraction(self.time_base),
             "is_ordinal": self.is_ordinal,
@@ -119,7 +126,8 @@ class PacketIndex:
             "n": len(self),
         }
         columns = [np.diff(c, prepend=np.int64(0)) for c in (self.pts, self.dts, self.decode_index)]
-        body = b"".join(c.astype("<i8").tobytes() for c in columns) + self.flags.tobytes()
+        times = b"".join(c.astype("<i8").tobytes() for c in columns)
+        body = times + self.sizes.astype("<u4").tobytes() + self.flags.tobytes()
         return b"\n".join([_MAGIC, json.dumps(header).encode(), zlib.compress(body, 6)])
 
     @staticmethod
@@ -134,7 +142,8 @@ class PacketIndex:
             header, body = json.loads(header_json), zlib.decompress(packed)
             n = int(header["n"])
             deltas = np.frombuffer(body, "<i8", count=3 * n).reshape(3, n)
-            flags = np.frombuffer(body, np.uint8, count=n, offset=24 * n)
+            sizes = np.frombuffer(body, "<u4", count=n, offset=24 * n)
+            flags = np.frombuffer(body, np.uint8, count=n, offset=28 * n)
         except (ValueError, KeyError, zlib.error) as exc:
             raise StorageError(
                 "Expected a packet index, got other or damaged bytes.",
@@ -149,12 +158,13 @@ class PacketIndex:
             pts,
             dts,
             flags,
+            sizes.astype(np.uint32),
             decode_index,
         )
 
 
 def build_index(
-    packets: Sequence[tuple[int | None, int | None, int]],
+    packets: Sequence[PacketRecord],
     time_base: Fraction,
     frame_duration: Fraction,
     *,
@@ -163,15 +173,16 @@ def build_index(
     """Put packets in presentation order.
 
     Args:
-        packets: (pts, dts, flags) of each packet in decode order, None for an unknown time.
+        packets: In decode order.
         time_base: The unit of the times in seconds.
         frame_duration: Seconds from one picture to the next, used where no times are given at all.
         are_times_reliable: False for a container that stores no presentation times although
             pictures are reordered; the times are then handed out in order.
     """
-    pts = np.array([NO_TIME if p is None else p for p, _, _ in packets], np.int64)
-    dts = np.array([NO_TIME if d is None else d for _, d, _ in packets], np.int64)
-    flags = np.array([f for _, _, f in packets], np.uint8)
+    pts = np.array([NO_TIME if p is None else p for p, _, _, _ in packets], np.int64)
+    dts = np.array([NO_TIME if d is None else d for _, d, _, _ in packets], np.int64)
+    flags = np.array([f for _, _, f, _ in packets], np.uint8)
+    sizes = np.array([s for _, _, _, s in packets], np.uint32)
     visible = np.flatnonzero((flags & DISCARD) == 0)
     shown = pts[visible]
     is_timed = not np.any(shown == NO_TIME)
@@ -182,7 +193,7 @@ def build_index(
     order = np.lexsort((pts[visible], epochs))
     decode_index = np.full(len(pts), -1, np.int64)
     decode_index[visible[order]] = np.arange(len(visible))
-    return PacketIndex(time_base, is_ordinal, 0, pts, dts, flags, decode_index)
+    return PacketIndex(time_base, is_ordinal, 0, pts, dts, flags, sizes, decode_index)
 
 
 def _even_times(n: int, ticks: Fraction) -> _Int64s:

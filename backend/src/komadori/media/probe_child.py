@@ -1,6 +1,7 @@
 """The child behind :func:`komadori.media.probe.probe_video`: reads every packet, decodes a few."""
 
 import base64
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,7 @@ from komadori.media.base import VideoFacts, format_fraction
 from komadori.media.colour import HLG, colour_of
 from komadori.media.confinement import serve
 from komadori.media.orientation import orientation_from_matrix
-from komadori.media.packet_index import CORRUPT, DISCARD, KEY, PacketIndex, build_index
+from komadori.media.packet_index import CORRUPT, DISCARD, KEY, PacketIndex, PacketRecord, build_index
 from komadori.media.picture import decoder_facts, square_pixel_size
 from komadori.media.source import demux, last_log_line, open_source, prepare_decoder, select_stream
 
@@ -31,13 +32,15 @@ _NOT_ENCODED_RATE = Fraction(25)
 # Containers that store no presentation times: with reordered pictures, what FFmpeg reports is made up.
 _UNTIMED_CONTAINERS = ("avi",)
 _PROGRESSIVE = 1
+# With a limit on pixels, FFmpeg forgets the size of a larger picture and says it in its log only.
+_REFUSED_SIZE = re.compile(r"Picture size (\d+)x(\d+) exceeds")
 
 
 @dataclass(slots=True)
 class _Pass:
     """What one pass over the packets gathers."""
 
-    packets: list[tuple[int | None, int | None, int]] = field(default_factory=list)
+    packets: list[PacketRecord] = field(default_factory=list)
     samples: list[VideoFrame] = field(default_factory=list)
     last_shown: tuple[int, int] | None = None
     """(pts, duration) of the packet that is shown last."""
@@ -71,8 +74,10 @@ def _check_decodable(stream: VideoStream, path: Path, max_pixels: int) -> None:
             hint="Convert the file, for example to H.264 in MP4.",
             code="unknown-codec",
         )
-    if stream.width * stream.height > max_pixels:
-        raise _too_large(path, stream.width, stream.height, max_pixels)
+    refused = _REFUSED_SIZE.search(last_log_line())
+    width, height = map(int, refused.groups()) if refused else (stream.width, stream.height)
+    if width * height > max_pixels:
+        raise _too_large(path, width, height, max_pixels)
 
 
 def _check_size(facts: VideoFacts, path: Path, max_pixels: int) -> None:
@@ -102,7 +107,7 @@ def _read(container: InputContainer, stream: VideoStream, path: Path, max_packet
     found = _Pass()
     for packet in demux(container, stream):
         flags = KEY * packet.is_keyframe | DISCARD * packet.is_discard | CORRUPT * packet.is_corrupt
-        found.packets.append((packet.pts, packet.dts, flags))
+        found.packets.append((packet.pts, packet.dts, flags, packet.size))
         if len(found.packets) > max_packets:
             raise MediaError(
                 f"Expected at most {max_packets} packets, but {path} has more.",

@@ -23,6 +23,8 @@ Playlists (hls, dash, concat), session descriptions (sdp, rtsp) and still pictur
 """
 
 _HEAD_BYTES = 4096
+# What an MP4 or MOV file can begin with; FFmpeg takes other files of that name for one as well.
+_MP4_BOXES = (b"ftyp", b"mdat", b"free", b"skip", b"wide", b"moov")
 
 
 def open_source(path: Path, *, max_pixels: int) -> InputContainer:
@@ -73,11 +75,7 @@ def stream_at(container: InputContainer, index: int, path: Path) -> VideoStream:
     for stream in container.streams.video:
         if stream.index == index:
             return keep_only(container, stream)
-    raise MediaError(
-        f"Expected a video stream with index {index} in {path}, got none: the file has changed.",
-        hint="Add the file again, so that it is indexed anew.",
-        code="source-changed",
-    )
+    raise changed_source(path)
 
 
 def keep_only(container: InputContainer, stream: VideoStream) -> VideoStream:
@@ -114,17 +112,27 @@ def demux(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[Vi
         return
 
 
+def changed_source(path: Path) -> MediaError:
+    """The error for a file that no longer holds the packets of its index."""
+    return MediaError(
+        f"Expected the file that was indexed, but {path} has changed since.",
+        hint="Put the original file back, or add this one as a new video.",
+        code="source-changed",
+    )
+
+
 def unreadable(path: Path) -> MediaError:
     """The error for a file that cannot be opened, with the reason that FFmpeg logged last."""
-    content = describe_content(_head(path))
+    head = _head(path)
+    content = describe_content(head)
     log_line = last_log_line()
-    if "moov atom not found" in log_line:
+    if "moov atom not found" in log_line and head[4:8] in _MP4_BOXES:
         return MediaError(
             f"Expected a complete MP4 file, but {path} has no index (moov atom): it was cut off.",
             hint="Copy it again in full, or repair the recording with a tool that rebuilds the index.",
             code="truncated-video",
         )
-    detail = f" ({log_line})" if log_line and "whitelist" not in log_line else ""
+    detail = f" ({log_line})" if log_line and content.is_unknown else ""
     return MediaError(
         f"Expected a video, but {path} is {content.what}{detail}.",
         hint=content.hint,
