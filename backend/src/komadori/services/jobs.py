@@ -65,32 +65,30 @@ def submit(
         job_id = rows.create(session, kind, project_id, parameters)
         rows.add_chunks(session, job_id, chunks)
         rows.settle(session, job_id)
-    announce(ctx)
+        found = _take_unannounced(session)
+    _send(ctx, found)
     return job_id
 
 
 def announce(ctx: Context) -> int:
     """Send hints until a few chunks of each queue are announced: how many were sent."""
     with ctx.sessions.write() as session:
-        busy = rows.busy_queues(session)
-        found = [
-            (queue, rows.take_unpublished(session, queue, _HINTS_AHEAD, _stale_s(queue, busy)))
-            for queue in Queue
-        ]
+        found = _take_unannounced(session)
+    return _send(ctx, found)
+
+
+def _take_unannounced(session: Session) -> list[tuple[Queue, int]]:
+    return rows.take_unannounced(session, _HINTS_AHEAD, _HINT_STALE_S, _IDLE_HINT_STALE_S)
+
+
+def _send(ctx: Context, found: Sequence[tuple[Queue, int]]) -> int:
     unsent = [
-        chunk_id
-        for queue, ids in found
-        for chunk_id in ids
-        if not ctx.queue.wake_for_chunk(queue, chunk_id, Priority.BULK)
+        chunk_id for queue, chunk_id in found if not ctx.queue.wake_for_chunk(queue, chunk_id, Priority.BULK)
     ]
     if unsent:
         with ctx.sessions.write() as session:
             rows.forget_published(session, unsent)
-    return sum(len(ids) for _, ids in found) - len(unsent)
-
-
-def _stale_s(queue: Queue, busy: set[Queue]) -> float:
-    return _HINT_STALE_S if queue in busy else _IDLE_HINT_STALE_S
+    return len(found) - len(unsent)
 
 
 def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owner: str) -> JobState | None:
@@ -105,7 +103,6 @@ def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owne
     except LostLeaseError:
         _log.warning("chunk %s was taken over by another worker; its results are dropped", chunk_id)
         return None
-    announce(ctx)
     return state
 
 
@@ -140,6 +137,8 @@ def _commit(
             raise LostLeaseError
         result.write(session)
         rows.settle(session, chunk.job_id)
+        found = _take_unannounced(session)
+    _send(ctx, found)
     return state
 
 
@@ -216,7 +215,8 @@ def retry(ctx: Context, job_id: int) -> Job:
     with ctx.sessions.write() as session:
         rows.reopen(session, job_id)
         job = rows.get(session, job_id)
-    announce(ctx)
+        found = _take_unannounced(session)
+    _send(ctx, found)
     return job
 
 

@@ -5,11 +5,11 @@ owner. Whoever has lost the lease in between changes nothing: that is the fence.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, func, insert, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from komadori.core.errors import NotFoundError
@@ -292,28 +292,56 @@ def requeue_expired(session: Session, max_attempts: int) -> list[Chunk]:
     return [_chunk(row) for row in rows]
 
 
-def busy_queues(session: Session) -> set[Queue]:
-    """The queues of which a chunk runs."""
+def take_unannounced(
+    session: Session, ahead: int, stale_s: float, idle_stale_s: float
+) -> list[tuple[Queue, int]]:
+    """Chunks to announce now, by queue and id; they count as announced from now on.
+
+    For each queue the oldest ones, as many as there must be for ``ahead`` of its queued
+    chunks to be announced. A hint counts as lost after ``stale_s``, and already after
+    ``idle_stale_s`` when nothing of its queue runs.
+    """
+    now = time.time()
+    since = dict.fromkeys(Queue, now - idle_stale_s)
+    since |= dict.fromkeys(_busy_queues(session), now - stale_s)
+    n_announced = _announced(session, since)
+    waiting = [
+        select(ChunkRow.queue, ChunkRow.id)
+        .where(
+            ChunkRow.queue == queue,
+            ChunkRow.state == JobState.QUEUED,
+            or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < since[queue]),
+        )
+        .order_by(ChunkRow.id)
+        .limit(max(0, ahead - n_announced.get(queue, 0)))
+        .subquery()
+        for queue in Queue
+    ]
+    found = [
+        (Queue(queue), chunk_id) for queue, chunk_id in session.execute(union_all(*map(select, waiting)))
+    ]
+    if found:
+        ids = [chunk_id for _, chunk_id in found]
+        session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now))
+    return found
+
+
+def _busy_queues(session: Session) -> set[Queue]:
     running = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING).distinct()
     return {Queue(queue) for queue in session.scalars(running)}
 
 
-def take_unpublished(session: Session, queue: Queue, ahead: int, stale_s: float) -> list[int]:
-    """The oldest queued chunks that nobody was told of lately; they count as told from now on.
-
-    As many as there must be for ``ahead`` queued chunks to have been told of.
-    """
-    now = time.time()
-    waiting = (ChunkRow.queue == queue, ChunkRow.state == JobState.QUEUED)
-    told = select(func.count()).where(*waiting, ChunkRow.published_s >= now - stale_s)
-    untold = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < now - stale_s)
-    n_wanted = max(0, ahead - (session.scalar(told) or 0))
-    ids = session.scalars(
-        select(ChunkRow.id).where(*waiting, untold).order_by(ChunkRow.id).limit(n_wanted)
-    ).all()
-    if ids:
-        session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now))
-    return list(ids)
+def _announced(session: Session, since_s: Mapping[Queue, float]) -> dict[Queue, int]:
+    """How many queued chunks of each queue were announced since then."""
+    is_announced = or_(
+        *(and_(ChunkRow.queue == queue, ChunkRow.published_s >= moment) for queue, moment in since_s.items())
+    )
+    rows = session.execute(
+        select(ChunkRow.queue, func.count())
+        .where(ChunkRow.state == JobState.QUEUED, is_announced)
+        .group_by(ChunkRow.queue)
+    )
+    return {Queue(queue): n for queue, n in rows}
 
 
 def forget_published(session: Session, chunk_ids: Sequence[int]) -> None:
@@ -385,9 +413,8 @@ def chunks(session: Session, job_id: int) -> list[Chunk]:
 
 def issues(session: Session, job_id: int, limit: int = 1000, offset: int = 0) -> list[Issue]:
     """Why items of a job were skipped or failed, in order."""
-    rows = session.scalars(
-        select(JobIssueRow).where(JobIssueRow.job_id == job_id).order_by(JobIssueRow.id).limit(limit)
-    )
+    statement = select(JobIssueRow).where(JobIssueRow.job_id == job_id).order_by(JobIssueRow.id)
+    rows = session.scalars(statement.limit(limit).offset(offset))
     return [Issue(row.item, row.outcome, row.reason) for row in rows]
 
 
