@@ -120,3 +120,10 @@ def test_nonsense_is_refused_with_a_remedy(name: str, params: dict[str, object])
         factory("samplers", name)(**params)
     assert caught.value.code == "invalid-sampling"
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "1e-999999999", "1/0", "nan", "inf", "9" * 5_000, ""])
+def test_numbers_that_are_no_time_are_refused_at_once(number: str) -> None:
+    for name, parameter in (("every", "seconds"), ("fps", "rate"), ("between", "from_s")):
+        with pytest.raises(InputError):
+            factory("samplers", name)(**{parameter: number})

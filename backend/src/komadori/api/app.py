@@ -31,6 +31,7 @@ from komadori.api.routes import (
     workers,
 )
 from komadori.api.schemas import ROOT
+from komadori.api.waiting import WAITING_AT_ONCE
 from komadori.bootstrap import open_context
 from komadori.services.context import Context
 from komadori.settings import Settings
@@ -109,7 +110,7 @@ def _lifespan(settings: Settings, given: Context | None, reap_every_s: float) ->
         reaper = Reaper(ctx, reap_every_s)
         app.state.ctx = ctx
         app.state.events = EventHub(ctx)
-        app.state.searches = anyio.CapacityLimiter(searches.SEARCHES_AT_ONCE)
+        app.state.waiting = anyio.CapacityLimiter(WAITING_AT_ONCE)
         reaper.start()
         try:
             yield

@@ -6,6 +6,26 @@ from fractions import Fraction
 from komadori.core.types import FrameCandidate
 
 
+_MOST_EXPONENT_DIGITS = 3
+"""More make a number that takes gigabytes to write down exactly."""
+
+
+def exact(value: float | str | Fraction) -> Fraction:
+    """A number as it is written: 0.1 is 1/10, and ``30000/1001`` is understood.
+
+    Raises:
+        ValueError: It is no number, infinite, or far from all times.
+    """
+    text = str(value)
+    exponent = text.lower().partition("e")[2].lstrip("+-")
+    if len(exponent) > _MOST_EXPONENT_DIGITS:
+        raise ValueError(f"the exponent of {text[:40]!r} is too large")
+    try:
+        return Fraction(text)
+    except ZeroDivisionError as exc:
+        raise ValueError(f"{text!r} divides by zero") from exc
+
+
 def first_at_each_step(frames: Iterable[FrameCandidate], step_s: Fraction) -> Iterator[FrameCandidate]:
     """Yield the first frame at or after each of start, start + step, start + 2 step, ...
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from komadori.core.errors import InputError
 from komadori.core.types import FrameCandidate
+from komadori.sampling._times import exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ def create(from_s: float | str = 0, to_s: float | str | None = None) -> Between:
         InputError: The stretch is empty or begins before the video.
     """
     try:
-        start, stop = Fraction(str(from_s)), None if to_s is None else Fraction(str(to_s))
-    except (ValueError, ZeroDivisionError) as exc:
+        start, stop = exact(from_s), None if to_s is None else exact(to_s)
+    except ValueError as exc:
         raise _empty(from_s, to_s) from exc
     if start < 0 or (stop is not None and stop <= start):
         raise _empty(from_s, to_s)

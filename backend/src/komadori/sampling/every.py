@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from komadori.core.errors import InputError
 from komadori.core.types import FrameCandidate
-from komadori.sampling._times import first_at_each_step
+from komadori.sampling._times import exact, first_at_each_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ def create(seconds: float | str | Fraction = 1) -> Every:
         InputError: ``seconds`` is no positive number.
     """
     try:
-        step_s = Fraction(str(seconds))
-    except (ValueError, ZeroDivisionError) as exc:
+        step_s = exact(seconds)
+    except ValueError as exc:
         raise _not_positive(seconds) from exc
     if step_s <= 0:
         raise _not_positive(seconds)

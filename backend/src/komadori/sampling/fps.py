@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from komadori.core.errors import InputError
 from komadori.core.types import FrameCandidate
-from komadori.sampling._times import first_at_each_step
+from komadori.sampling._times import exact, first_at_each_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ def create(rate: float | str | Fraction = 1) -> Fps:
         InputError: ``rate`` is no positive number.
     """
     try:
-        exact = Fraction(str(rate))
-    except (ValueError, ZeroDivisionError) as exc:
+        rate_per_s = exact(rate)
+    except ValueError as exc:
         raise _not_positive(rate) from exc
-    if exact <= 0:
+    if rate_per_s <= 0:
         raise _not_positive(rate)
-    return Fps(exact)
+    return Fps(rate_per_s)
 
 
 def _not_positive(rate: object) -> InputError:

@@ -68,11 +68,20 @@ def check_target(directory: str) -> Path:
             hint="Give the folder's path from the root.",
             code="bad-directory",
         )
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
+    try:
+        is_no_folder = target.is_symlink() or (target.exists() and not target.is_dir())
+        is_foreign = target.is_dir() and any(target.iterdir()) and not _is_export(target)
+    except OSError as error:
+        raise InputError(
+            f"The folder {target} cannot be used: {error.strerror}.",
+            hint="Name one that Komadori may read and write.",
+            code="bad-directory",
+        ) from error
+    if is_no_folder:
         raise ConflictError(
             f"{target} exists and is no folder.", hint="Name a new folder.", code="export-target-taken"
         )
-    if target.is_dir() and any(target.iterdir()) and not _is_export(target):
+    if is_foreign:
         raise ConflictError(
             f"The folder {target} holds files that are no Komadori export.",
             hint="Name a new or an empty folder; nothing was changed.",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from komadori.api import answers
 from komadori.api.deps import Ctx
@@ -10,6 +10,7 @@ from komadori.api.errors import documented
 from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, position
 from komadori.api.routes.jobs import accepted
 from komadori.api.schemas import Annotate, Decide, DrawAnnotation, EditAnnotation, Id, ProjectFilter
+from komadori.api.waiting import in_waiting_thread
 from komadori.core.masks import Rle
 from komadori.core.types import AnnotationStatus
 from komadori.db.repositories import annotations, projects, videos
@@ -20,8 +21,8 @@ router = APIRouter(tags=["annotations"])
 
 
 @router.post("/annotation-runs", status_code=202, responses=documented(404))
-def start_run(ctx: Ctx, body: Annotate, response: Response) -> answers.Job:
-    """Let the segmenter propose annotations."""
+async def start_run(ctx: Ctx, body: Annotate, request: Request, response: Response) -> answers.Job:
+    """Let the segmenter propose annotations; a search for the frames may wait for its worker."""
     targets = annotate.Targets(
         project=body.project,
         video_id=body.video_id,
@@ -29,13 +30,16 @@ def start_run(ctx: Ctx, body: Annotate, response: Response) -> answers.Job:
         search_text=body.search.text if body.search else None,
         top=body.search.top if body.search else 0,
     )
-    job = annotate.request(
-        ctx,
-        body.prompts,
-        targets,
-        score_threshold=body.score_threshold,
-        mask_threshold=body.mask_threshold,
-        force=body.force,
+    job = await in_waiting_thread(
+        request,
+        lambda: annotate.request(
+            ctx,
+            body.prompts,
+            targets,
+            score_threshold=body.score_threshold,
+            mask_threshold=body.mask_threshold,
+            force=body.force,
+        ),
     )
     return accepted(job, response)
 

@@ -15,7 +15,6 @@ from komadori.services import jobs
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 _CHILDREN_SHOWN = 1_000
-_ISSUES_SHOWN = 1_000
 
 
 def accepted(job: types.Job, response: Response) -> answers.Job:
@@ -47,13 +46,16 @@ def get_job(ctx: Ctx, job_id: Id) -> answers.JobDetail:
 
 
 @router.get("/{job_id}/issues", responses=documented(404))
-def list_issues(ctx: Ctx, job_id: Id) -> Page[answers.Issue]:
-    """Why items of a job were skipped or failed; the first thousand."""
+def list_issues(
+    ctx: Ctx, job_id: Id, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[answers.Issue]:
+    """Why items of a job were skipped or failed, in the order in which that happened."""
+    offset = position(cursor) or 0
     with ctx.sessions.read() as session:
         rows.get(session, job_id)
-        issues = rows.issues(session, job_id, _ISSUES_SHOWN)
+        found = rows.issues(session, job_id, limit + 1, offset)
         total = rows.count_issues(session, job_id)
-    return Page(items=[answers.Issue.of(issue) for issue in issues], total=total, next_cursor=None)
+    return page_of(found, limit, total, answers.Issue.of, lambda _issue: offset + limit)
 
 
 @router.post("/{job_id}/cancel", responses=documented(404))

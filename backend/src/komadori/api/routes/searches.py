@@ -1,14 +1,7 @@
-"""Searches in words, by a stored frame, or by a picture.
+"""Searches in words, by a stored frame, or by a picture."""
 
-A search waits for a worker, so it runs in threads of its own: however many wait, the
-rest of the API answers.
-"""
+from typing import Annotated
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar
-
-import anyio
-import anyio.to_thread
 from fastapi import APIRouter, Form, Request, UploadFile
 
 from komadori.api import answers
@@ -16,15 +9,12 @@ from komadori.api.deps import Ctx
 from komadori.api.errors import TooLargeError, documented
 from komadori.api.guard import MAX_UPLOAD_BYTES, UPLOAD_PATH
 from komadori.api.schemas import ROOT, HitCount, Id, Name, Search
+from komadori.api.waiting import in_waiting_thread
 from komadori.db.repositories import projects
 from komadori.services import search
 from komadori.services.search import Scope
 
 router = APIRouter(prefix="/searches", tags=["searches"])
-
-SEARCHES_AT_ONCE = 16
-
-T = TypeVar("T")
 
 
 @router.post("", responses=documented(404))
@@ -33,10 +23,10 @@ async def search_frames(ctx: Ctx, body: Search, request: Request) -> answers.Fou
     scope = Scope(body.project, body.video_id)
     if body.like_frame_id is not None:
         frame_id = body.like_frame_id
-        result = await _in_own_thread(request, lambda: search.by_frame(ctx, frame_id, body.k, scope))
+        result = await in_waiting_thread(request, lambda: search.by_frame(ctx, frame_id, body.k, scope))
         return answers.Found.of(f"frame {frame_id}", result)
     text = body.text or ""
-    result = await _in_own_thread(request, lambda: search.by_text(ctx, text, body.k, scope))
+    result = await in_waiting_thread(request, lambda: search.by_text(ctx, text, body.k, scope))
     return answers.Found.of(text, result)
 
 
@@ -56,10 +46,5 @@ async def search_by_picture(
             f"The picture is larger than {MAX_UPLOAD_BYTES // 2**20} MiB.", hint="Make it smaller."
         )
     scope = Scope(project, video_id)
-    result = await _in_own_thread(request, lambda: search.by_picture(ctx, picture, k, scope))
+    result = await in_waiting_thread(request, lambda: search.by_picture(ctx, picture, k, scope))
     return answers.Found.of(file.filename or "picture", result)
-
-
-async def _in_own_thread(request: Request, work: Callable[[], T]) -> T:
-    limiter: anyio.CapacityLimiter = request.app.state.searches
-    return await anyio.to_thread.run_sync(work, limiter=limiter)
