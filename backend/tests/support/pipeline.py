@@ -121,6 +121,11 @@ class Pipeline:
         with self.ctx.sessions.read() as session:
             return rows.get(session, job_id)
 
+    def jobs(self) -> list[Job]:
+        """All jobs, newest first."""
+        with self.ctx.sessions.read() as session:
+            return rows.page(session, limit=100)
+
     def children(self, job_id: int) -> list[Job]:
         with self.ctx.sessions.read() as session:
             return rows.page(session, limit=100, parent_id=job_id)
