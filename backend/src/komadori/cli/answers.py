@@ -1,0 +1,183 @@
+"""What the API answers, as far as the command line looks at it.
+
+``as_json`` gives the shape that ``--json`` prints. It is a contract: fields are added to
+it with care and never renamed.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from komadori.core.types import JobState, JsonDict
+
+
+class Answer(BaseModel):
+    """A part of an answer; fields that are not listed here are ignored.
+
+    Attributes:
+        unpublished: Fields that only people see, not ``--json``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    unpublished: ClassVar[frozenset[str]] = frozenset()
+
+    def as_json(self) -> JsonDict:
+        """The fields that ``--json`` prints."""
+        return self.model_dump(mode="json", exclude=set(self.unpublished))
+
+
+class Page(Answer):
+    """One page of a list; ``next_cursor`` is None on the last."""
+
+    items: Sequence[JsonDict]
+    total: int
+    next_cursor: str | None = None
+
+
+class Project(Answer):
+    """A project."""
+
+    id: str
+    name: str
+
+
+class Video(Answer):
+    """A video; ``frames`` is how many are extracted."""
+
+    id: str
+    name: str
+    sha256: str
+    duration_s: float
+    width: int
+    height: int
+    rotation: int
+    frames: int
+    state: str
+
+
+class Frame(Answer):
+    """A frame; ``time_base`` is "num/den" and ``image`` the path of its picture on the API."""
+
+    id: str
+    video_id: str
+    index: int
+    pts: int
+    time_base: str
+    pts_s: float
+    width: int
+    height: int
+    image: str
+
+
+class Hit(Answer):
+    """A frame that answers a search."""
+
+    frame_id: str
+    video_id: str
+    pts_s: float
+    score: float
+
+
+class Moment(Answer):
+    """A stretch of a video that answers a search."""
+
+    video_id: str
+    from_pts_s: float
+    to_pts_s: float
+    best_frame_id: str
+    score: float
+
+
+class SearchAnswer(Answer):
+    """The hits of a search, best first; ``n_searched`` frames were looked at."""
+
+    unpublished = frozenset({"n_searched"})
+
+    query: str
+    hits: Sequence[Hit]
+    moments: Sequence[Moment]
+    n_searched: int = 0
+
+
+class Segmentation(Answer):
+    """A mask in COCO's compressed run lengths; ``size`` is height and width."""
+
+    size: tuple[int, int]
+    counts: str
+
+
+class Annotation(Answer):
+    """A labelled object in a frame; ``bbox_xyxy`` in pixels."""
+
+    id: str
+    frame_id: str
+    class_name: str
+    bbox_xyxy: tuple[float, float, float, float]
+    confidence: float | None
+    status: str
+    track_id: int | str | None = None
+    segmentation: Segmentation | None = None
+
+
+class Chunk(Answer):
+    """A part of a job."""
+
+    id: str
+    position: int
+    kind: str
+    queue: str
+    state: JobState
+    attempts: int
+    total: int
+    done: int
+    skipped: int
+    failed: int
+    error: str | None
+
+
+class Job(Answer):
+    """Long work; the counts are items such as frames."""
+
+    unpublished = frozenset(
+        {"parent_id", "children", "result", "parameters", "created_s", "rate_per_s", "seconds_left"}
+    )
+
+    id: str
+    kind: str
+    state: JobState
+    total: int
+    done: int
+    skipped: int
+    failed: int
+    error: str | None
+    chunks: Sequence[Chunk] = ()
+    parent_id: str | None = None
+    children: Sequence[str] = ()
+    result: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    created_s: float = 0.0
+    rate_per_s: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def n_ended(self) -> int:
+        """Items that are done, skipped or failed."""
+        return self.done + self.skipped + self.failed
+
+
+class Issue(Answer):
+    """An item of a job that did not go through, and why."""
+
+    item: str
+    outcome: str
+    reason: str
+
+
+class Worker(Answer):
+    """A worker process as it last reported; ``detail`` is for people."""
+
+    queue: str
+    state: str
+    detail: str
+    seen_s: float = 0.0

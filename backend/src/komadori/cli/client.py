@@ -1,0 +1,309 @@
+"""A typed client of the HTTP API, with errors that say what to do."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from komadori.cli.answers import (
+    Annotation,
+    Answer,
+    Frame,
+    Issue,
+    Job,
+    Page,
+    Project,
+    SearchAnswer,
+    Video,
+    Worker,
+)
+from komadori.core.errors import DependencyError, InputError, KomadoriError
+from komadori.core.types import AnnotationStatus, JsonDict
+
+API = "/api/v1"
+
+_PAGE = 200
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_SEARCH_TIMEOUT_S = 150.0
+"""The API itself gives up earlier, and then says why."""
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+_T = TypeVar("_T")
+_Item = TypeVar("_Item", bound=Answer)
+
+
+class ApiError(KomadoriError):
+    """The API said no; code, message and hint are its own."""
+
+    default_code = "request-failed"
+
+
+class ApiClient:
+    """Talks to one Komadori; a context manager.
+
+    Args:
+        url: Where the API listens, such as ``http://127.0.0.1:8000``.
+        token: Sent as a bearer token when given.
+
+    Raises:
+        InputError: ``url`` is no HTTP address.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        address = urlsplit(url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise InputError(
+                f"Expected an address such as http://127.0.0.1:8000 in KOMADORI_URL, got {url!r}.",
+                hint="Correct KOMADORI_URL, or unset it.",
+                code="bad-url",
+            )
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=_TIMEOUT,
+            trust_env=address.hostname not in _LOOPBACK,  # a proxy never leads back to this machine
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def is_ready(self) -> bool:
+        """Whether the API answers and has its database and its broker."""
+        try:
+            return self._http.get("/readyz", timeout=2.0).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def readiness(self) -> None:
+        """Return when the API is ready.
+
+        Raises:
+            KomadoriError: It does not answer, or says what it lacks.
+        """
+        self._request("GET", "/readyz")
+
+    def projects(self) -> list[Project]:
+        """All projects."""
+        return list(self._items(Project, "/projects", {}))
+
+    def add_video(
+        self,
+        path: Path,
+        *,
+        project: str,
+        sampler: str,
+        sampler_parameters: JsonDict,
+        skip_near_duplicates: bool,
+    ) -> Job:
+        """Queue the ingest of a file that the API's machine sees under this absolute path."""
+        body = {
+            "path": str(path),
+            "project": project,
+            "sampler": sampler,
+            "sampler_parameters": sampler_parameters,
+            "skip_near_duplicates": skip_near_duplicates,
+        }
+        return self._post(Job, "/videos", body)
+
+    def videos(self, project: str | None = None) -> list[Video]:
+        """The videos of a project, or all."""
+        return list(self._items(Video, "/videos", {"project": project}))
+
+    def video(self, video_id: str) -> Video:
+        """One video."""
+        return self._get(Video, f"/videos/{_segment(video_id)}")
+
+    def frames(self, video_id: str, limit: int | None = None) -> list[Frame]:
+        """The first frames of a video in presentation order, or all."""
+        return list(islice(self._items(Frame, f"/videos/{_segment(video_id)}/frames", {}), limit))
+
+    def count_frames(self, video_id: str) -> int:
+        """How many frames of a video are stored."""
+        return self._get(Page, f"/videos/{_segment(video_id)}/frames", {"limit": 1}).total
+
+    def frame(self, frame_id: str) -> Frame:
+        """One frame."""
+        return self._get(Frame, f"/frames/{_segment(frame_id)}")
+
+    def image(self, frame_id: str) -> bytes:
+        """The JPEG of a frame."""
+        return self._request("GET", f"{API}/frames/{_segment(frame_id)}/image").content
+
+    def search(
+        self,
+        *,
+        text: str | None = None,
+        like_frame_id: str | None = None,
+        k: int,
+        video_id: str | None,
+        project: str,
+    ) -> SearchAnswer:
+        """The frames that answer words, or that look like a stored frame."""
+        query = {"text": text} if text is not None else {"like_frame_id": like_frame_id}
+        body = {**query, "k": k, "video_id": video_id, "project": project}
+        return self._post(SearchAnswer, "/searches", body, timeout=_SEARCH_TIMEOUT_S)
+
+    def search_image(
+        self, name: str, picture: bytes, *, k: int, video_id: str | None, project: str
+    ) -> SearchAnswer:
+        """The frames that look like a picture."""
+        fields = {"k": str(k), "project": project} | ({"video_id": video_id} if video_id else {})
+        response = self._request(
+            "POST",
+            f"{API}/searches/image",
+            files={"file": (name, picture)},
+            data=fields,
+            timeout=_SEARCH_TIMEOUT_S,
+        )
+        return self._read(SearchAnswer, response)
+
+    def annotate(self, prompts: Sequence[str], targets: JsonDict, options: JsonDict) -> Job:
+        """Queue a run; ``targets`` and ``options`` are fields of the request."""
+        body = {"prompts": list(prompts), **targets, **options}
+        return self._post(Job, "/annotation-runs", body, timeout=_SEARCH_TIMEOUT_S)
+
+    def annotations(self, filters: Mapping[str, str | None], limit: int | None = None) -> list[Annotation]:
+        """The first annotations that pass the filters, or all of them."""
+        return list(islice(self._items(Annotation, "/annotations", filters), limit))
+
+    def count_annotations(self, filters: Mapping[str, str | None]) -> int:
+        """How many annotations pass the filters."""
+        return self._get(Page, "/annotations", {**filters, "limit": 1}).total
+
+    def decide(self, annotation_ids: Sequence[str], status: AnnotationStatus) -> list[Annotation]:
+        """Give annotations a status, all of them or none."""
+        body = {"ids": list(annotation_ids), "status": status.value}
+        answer = self._request("POST", f"{API}/annotations/decisions", json=body)
+        return [Annotation.model_validate(item) for item in self._json(answer)["items"]]
+
+    def embed(self, project: str, video_id: str | None) -> Job:
+        """Queue the embedding of the frames that have no vector yet."""
+        return self._post(Job, "/embeddings", {"project": project, "video_id": video_id})
+
+    def verify(self, video_id: str) -> Job:
+        """Queue the comparison of a video's ledger with its source."""
+        return self._post(Job, "/verifications", {"video_id": video_id})
+
+    def export(self, directory: Path, *, format_name: str, status: str, project: str) -> Job:
+        """Queue an export into a folder of the API's machine."""
+        body = {"directory": str(directory), "format": format_name, "status": status, "project": project}
+        return self._post(Job, "/exports", body)
+
+    def jobs(self, project: str | None = None, limit: int | None = None) -> list[Job]:
+        """The newest jobs, without their chunks."""
+        return list(islice(self._items(Job, "/jobs", {"project": project}), limit))
+
+    def job(self, job_id: str) -> Job:
+        """One job with its chunks."""
+        return self._get(Job, f"/jobs/{_segment(job_id)}")
+
+    def issues(self, job_id: str, limit: int | None = None) -> list[Issue]:
+        """What did not go through in a job."""
+        return list(islice(self._items(Issue, f"/jobs/{_segment(job_id)}/issues", {}), limit))
+
+    def cancel_job(self, job_id: str) -> Job:
+        """Stop a job; what is finished is kept."""
+        return self._post(Job, f"/jobs/{_segment(job_id)}/cancel", {})
+
+    def retry_job(self, job_id: str) -> Job:
+        """Queue again what failed or was cancelled."""
+        return self._post(Job, f"/jobs/{_segment(job_id)}/retry", {})
+
+    def workers(self) -> list[Worker]:
+        """The workers that reported in the last seconds."""
+        listed = self._json(self._request("GET", f"{API}/workers"))
+        return self._valid(TypeAdapter(list[Worker]), listed["items"] if isinstance(listed, dict) else listed)
+
+    def _items(
+        self, kind: type[_Item], path: str, filters: Mapping[str, str | int | None]
+    ) -> Iterator[_Item]:
+        """Every item of a list, page after page."""
+        cursor: str | None = None
+        while True:
+            page = self._get(Page, path, {**filters, "limit": _PAGE, "cursor": cursor})
+            yield from self._valid(TypeAdapter(list[kind]), page.items)  # type: ignore[valid-type]
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def _get(
+        self, kind: type[_Item], path: str, query: Mapping[str, str | int | None] | None = None
+    ) -> _Item:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._read(kind, self._request("GET", f"{API}{path}", params=given))
+
+    def _post(self, kind: type[_Item], path: str, body: JsonDict, **options: Any) -> _Item:
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._read(kind, self._request("POST", f"{API}{path}", json=given, **options))
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TimeoutException as exc:
+            raise DependencyError(
+                f"{self.url} did not answer in time ({type(exc).__name__}).",
+                hint="See whether the machine is busy (`komadori doctor`), then try again.",
+                code="api-timeout",
+            ) from exc
+        except httpx.HTTPError as exc:
+            raise DependencyError(
+                f"Nothing answers at {self.url} ({exc}).",
+                hint="Start it with `komadori up`, or set KOMADORI_URL to where it runs.",
+                code="api-unreachable",
+            ) from exc
+        if not response.is_success:
+            raise self._problem(response)
+        return response
+
+    def _problem(self, response: httpx.Response) -> KomadoriError:
+        """The error that an answer with problem+json describes."""
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict) or "code" not in body:
+            return self._foreign(f"HTTP status {response.status_code}")
+        message = str(body.get("detail") or body.get("title") or "The request failed.")
+        return ApiError(message, hint=str(body.get("hint") or ""), code=str(body["code"]))
+
+    def _read(self, kind: type[_Item], response: httpx.Response) -> _Item:
+        return self._valid(TypeAdapter(kind), self._json(response))
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as exc:
+            raise self._foreign("something that is no JSON") from exc
+
+    def _valid(self, expected: TypeAdapter[_T], body: object) -> _T:
+        try:
+            return expected.validate_python(body)
+        except ValidationError as exc:
+            raise self._foreign(f"an answer in another shape ({exc.errors()[0]['msg']})") from exc
+
+    def _foreign(self, got: str) -> DependencyError:
+        return DependencyError(
+            f"Expected Komadori's API at {self.url}, got {got}.",
+            hint="Check KOMADORI_URL, and that the command line and the API have the same version.",
+            code="unexpected-answer",
+        )
+
+
+def _segment(identifier: str) -> str:
+    """An id as one part of a path."""
+    return quote(identifier, safe="")

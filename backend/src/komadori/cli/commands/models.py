@@ -1,0 +1,123 @@
+"""Commands for checkpoints: models list, pull. They need no running Komadori."""
+
+from types import TracebackType
+from typing import Annotated, Self
+
+import typer
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from komadori import bootstrap
+from komadori.cli import output
+from komadori.cli.configuration import read_settings
+from komadori.cli.options import Json
+from komadori.core.types import JsonDict
+from komadori.ml.checkpoints import ModelStatus, ModelStore
+
+app = typer.Typer(help="List and fetch models.", invoke_without_command=True, rich_markup_mode="rich")
+
+
+class TransferBar:
+    """A bar on stderr while a model is fetched: bytes, rate, time left."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=output.console(stderr=True),
+            disable=not output.is_watched(),
+        )
+        self._task: TaskID = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, bytes_done: int, bytes_total: int, file: str) -> None:
+        """Show the bytes that are there, and the file being fetched."""
+        self._progress.update(self._task, completed=bytes_done, total=bytes_total, description=file)
+
+    def check_cancelled(self) -> None:
+        """Go on; Ctrl+C ends the whole command and keeps what was fetched."""
+
+
+@app.callback()
+def models(ctx: typer.Context, as_json: Json = False) -> None:
+    """List and fetch models; alone, the list."""
+    if ctx.invoked_subcommand is None:
+        list_models(as_json)
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """List the known models and those on this machine."""
+    found = _store().list()
+    if as_json:
+        output.print_json([_as_json(status) for status in found])
+        return
+    settings = read_settings()
+    in_use = {settings.embedder: "embedder", settings.segmenter: "segmenter"}
+    rows = [
+        [
+            status.name or "-",
+            status.model_id,
+            (status.revision or "-")[:12],
+            status.state.value,
+            output.size(status.size_bytes),
+            (status.licence or "unknown") + (", gated" if status.is_gated else ""),
+            in_use.get(status.model_id, in_use.get(status.name or "", "")),
+        ]
+        for status in found
+    ]
+    output.table(["NAME", "MODEL", "REVISION", "STATE", ">SIZE", "LICENCE", "USED AS"], rows)
+    output.next_step("Next: komadori models pull NAME")
+
+
+@app.command()
+def pull(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name of the list, org/name or org/name@commit.")
+    ],
+    update: Annotated[
+        bool, typer.Option("--update", help="Ask for a newer commit, and repair what is damaged.")
+    ] = False,
+) -> None:
+    """Fetch a model from the hub; a broken download goes on where it stopped."""
+    with TransferBar() as bar:
+        model = _store().pull(name, progress=bar, update=update)
+    output.line(f"{model.model_id}@{model.revision[:12]} is in {model.directory}")
+
+
+def _store() -> ModelStore:
+    return bootstrap.model_store(read_settings())
+
+
+def _as_json(status: ModelStatus) -> JsonDict:
+    return {
+        "name": status.name,
+        "model_id": status.model_id,
+        "revision": status.revision,
+        "state": status.state.value,
+        "size_bytes": status.size_bytes,
+        "licence": status.licence,
+        "is_gated": status.is_gated,
+        "path": None if status.path is None else str(status.path),
+    }

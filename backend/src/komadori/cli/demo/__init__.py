@@ -1,0 +1,1 @@
+"""The command ``demo``: a sample video taken the whole way."""

@@ -1,0 +1,184 @@
+"""Waits for a job and the jobs that it started, and shows how far they are."""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from komadori.cli import output
+from komadori.cli.answers import Job
+from komadori.cli.client import ApiClient
+from komadori.core.errors import KomadoriError
+from komadori.core.types import JobState
+
+_POLL_S = 0.25
+_PATIENCE_S = 10.0
+"""After so long without progress it is checked whether the queue has a worker at all."""
+
+
+class JobFailedError(KomadoriError):
+    """A job that was waited for did not end well."""
+
+    default_code = "job-failed"
+
+
+class Display(Protocol):
+    """Shows jobs while they run."""
+
+    def show(self, job: Job) -> None:
+        """Show how far a job is."""
+
+
+class Bars:
+    """A bar for each job on stderr: items done, rate, time left."""
+
+    def __init__(self, names: dict[str, str] | None = None) -> None:
+        self._names = names or {}
+        self._tasks: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}"),
+            console=output.console(stderr=True),
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, job: Job) -> None:
+        """Show how far a job is."""
+        if job.id not in self._tasks:
+            name = self._names.get(job.id, "")
+            self._tasks[job.id] = self._progress.add_task(f"{job.kind:<9}{name}", total=None, pace="")
+        total = job.total if job.total or job.state.is_terminal else None
+        self._progress.update(self._tasks[job.id], total=total, completed=job.n_ended, pace=pace(job))
+
+
+class NoDisplay:
+    """Shows nothing."""
+
+    def show(self, job: Job) -> None:
+        """Do nothing."""
+
+
+@dataclass(slots=True)
+class Following:
+    """Jobs that are waited for, in the order in which they came up."""
+
+    api: ApiClient
+    display: Display
+    jobs: dict[str, Job] = field(default_factory=dict)
+    _changed_s: float = field(default_factory=time.monotonic)
+    _has_warned: bool = False
+
+    def poll(self) -> bool:
+        """Look at every job that has not ended: whether one of them is left."""
+        waiting = [job_id for job_id, job in self.jobs.items() if not job.state.is_terminal]
+        while waiting:
+            job = self.api.job(waiting.pop(0))
+            if _has_moved(self.jobs.get(job.id), job):
+                self._changed_s = time.monotonic()
+            self.jobs[job.id] = job
+            self.display.show(job)
+            waiting += [child for child in job.children if child not in self.jobs and child not in waiting]
+        self._warn_when_stuck()
+        return any(not job.state.is_terminal for job in self.jobs.values())
+
+    def _warn_when_stuck(self) -> None:
+        if self._has_warned or time.monotonic() - self._changed_s < _PATIENCE_S:
+            return
+        self._has_warned = True
+        served = {worker.queue for worker in self.api.workers()}
+        waiting = {
+            chunk.queue
+            for job in self.jobs.values()
+            for chunk in job.chunks
+            if chunk.state == JobState.QUEUED
+        }
+        for queue in sorted(waiting - served):
+            output.note(f"No worker for the queue {queue}: start one with `komadori worker {queue}`.")
+
+
+def follow(api: ApiClient, jobs: Sequence[Job], names: dict[str, str] | None = None) -> list[Job]:
+    """Wait until the jobs and all that they started have ended; they, in the order of their start."""
+    with _display(names) as display:
+        following = Following(api, display, {job.id: job for job in jobs})
+        while following.poll():
+            time.sleep(_POLL_S)
+    return list(following.jobs.values())
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """Raise when a job did not end well.
+
+    Raises:
+        JobFailedError: One failed or was cancelled; the message is its own.
+    """
+    for job in jobs:
+        if job.state == JobState.FAILED:
+            raise JobFailedError(
+                f"Job {job.id} ({job.kind}) failed: {first_error(job)}",
+                hint=f"`komadori jobs show {job.id}` lists its parts, `komadori jobs retry {job.id}` "
+                "tries again what failed.",
+            )
+        if job.state == JobState.CANCELLED:
+            raise JobFailedError(
+                f"Job {job.id} ({job.kind}) was cancelled after {output.count(job.n_ended, 'item')}.",
+                hint=f"`komadori jobs retry {job.id}` goes on where it stopped.",
+                code="job-cancelled",
+            )
+
+
+def first_error(job: Job) -> str:
+    """Why a job failed, in one sentence or two."""
+    own = (chunk.error for chunk in job.chunks if chunk.error and chunk.state == JobState.FAILED)
+    return job.error or next(own, "no reason was recorded.")
+
+
+def pace(job: Job) -> str:
+    """How fast a job is and how long it will take, or how it ended."""
+    if job.state.is_terminal:
+        parts = [job.state.value]
+        parts += [f"{job.skipped:,} skipped"] if job.skipped else []
+        parts += [f"{job.failed:,} failed"] if job.failed else []
+        return ", ".join(parts)
+    if job.state == JobState.QUEUED:
+        return "waiting"
+    parts = []
+    if job.rate_per_s:
+        parts.append(f"{job.rate_per_s:.3g}/s")
+    if job.seconds_left is not None:
+        parts.append(f"{output.span(job.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def summary(jobs: Sequence[Job]) -> str:
+    """What jobs have done, in a line: ``ingest: 20 frames (1 skipped) · embed: 20 frames``."""
+    parts = []
+    for job in jobs:
+        exceptions = [f"{n:,} {word}" for n, word in ((job.skipped, "skipped"), (job.failed, "failed")) if n]
+        remark = f" ({', '.join(exceptions)})" if exceptions else ""
+        parts.append(f"{job.kind}: {output.count(job.done, 'frame')}{remark}")
+    return " · ".join(parts)
+
+
+def _display(names: dict[str, str] | None) -> AbstractContextManager[Display]:
+    return Bars(names) if output.is_watched() else nullcontext(NoDisplay())
+
+
+def _has_moved(before: Job | None, now: Job) -> bool:
+    return before is None or (before.n_ended, before.state) != (now.n_ended, now.state)

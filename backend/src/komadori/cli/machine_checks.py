@@ -1,0 +1,242 @@
+"""The checks of ``komadori doctor``: what one machine needs to run everything."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import redis
+from sqlalchemy import make_url
+
+from komadori import bootstrap
+from komadori.cli import embedded_broker, output
+from komadori.cli.client import ApiClient
+from komadori.cli.doctor import Check, Result, fail, ok, skip, warn
+from komadori.core.errors import DependencyError, KomadoriError
+from komadori.core.types import Queue
+from komadori.db import migrate
+from komadori.db.repositories import workers
+from komadori.db.session import Sessions
+from komadori.ml.catalogue import KNOWN_MODELS
+from komadori.settings import Settings
+
+_LITTLE_SPACE_BYTES = 5e9
+_NO_SPACE_BYTES = 200e6
+_WORKER_SILENT_S = 15.0
+_START = "Start everything with `komadori up`."
+
+_DECODER_PROBE = """
+import json, av
+print(json.dumps({"av": av.__version__, "avcodec": av.library_versions["libavcodec"]}))
+"""
+
+_TORCH_PROBE = """
+import json, torch
+names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+print(json.dumps({"torch": torch.__version__, "devices": names}))
+"""
+
+
+def check_python(_settings: Settings) -> Result:
+    """The interpreter and the machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ok(f"{platform.python_version()} on {platform.system()} {platform.machine()}, {cores} cores")
+
+
+def check_packages(_settings: Settings) -> Result:
+    """The packages of the extras, which each kind of worker needs."""
+    wanted = {"av": "cpu-worker", "simplejpeg": "cpu-worker", "torch": "siglip", "transformers": "siglip"}
+    missing = {name: extra for name, extra in wanted.items() if find_spec(name) is None}
+    there = [f"{name} {importlib.metadata.version(name)}" for name in wanted if name not in missing]
+    detail = ", ".join([f"komadori {importlib.metadata.version('komadori')}", *there])
+    if not missing:
+        return ok(detail)
+    extras = ",".join(sorted(set(missing.values())))
+    return warn(
+        f"{detail}; without {', '.join(missing)}",
+        f"Where those workers are to run: `pip install komadori[{extras}]`.",
+    )
+
+
+def check_home(settings: Settings) -> Result:
+    """Whether the folder of all data can be written, and how much room its disk has."""
+    folder = settings.home.expanduser().absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as exc:
+        return fail(
+            f"{existing} cannot be written: {exc.strerror}",
+            "Make it writable for this user, or set KOMADORI_HOME to another folder.",
+        )
+    free = shutil.disk_usage(existing).free
+    detail = f"{folder}, {output.size(free)} free"
+    if free >= _LITTLE_SPACE_BYTES:
+        return ok(detail)
+    remedy = "Free some space: an hour of video takes about 1 GB at a frame a second."
+    return fail(detail, remedy) if free < _NO_SPACE_BYTES else warn(detail, remedy)
+
+
+def check_database(settings: Settings) -> Result:
+    """Whether the database answers and has the schema of this version."""
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return skip(f"{url.database} does not exist yet; `komadori up` makes it")
+    sessions = Sessions(settings.effective_database_url)
+    try:
+        current, newest = migrate.current_revision(sessions.engine), migrate.newest_revision()
+    finally:
+        sessions.close()
+    detail = f"{url.render_as_string(hide_password=True)}, schema {current}"
+    if current == newest:
+        return ok(detail)
+    return warn(
+        f"{detail}, this version has {newest}",
+        "`komadori up` brings an older schema up to date; for a newer one, install the newer Komadori.",
+    )
+
+
+def check_broker(settings: Settings) -> Result:
+    """Whether the broker answers, and keeps what it is given."""
+    if settings.broker_url is None:
+        server = embedded_broker.find_server()
+        if embedded_broker.answers(settings.broker_socket):
+            return ok(f"embedded, {server.name} answers on {settings.broker_socket}")
+        return skip(f"embedded, not running; `komadori up` starts {server}")
+    if not settings.broker_url.startswith(("redis://", "rediss://")):
+        return skip(f"{settings.broker_url.partition(':')[0]} cannot be checked from here")
+    client = redis.Redis.from_url(settings.broker_url, socket_timeout=3.0, socket_connect_timeout=3.0)
+    try:
+        started_s = time.monotonic()
+        client.ping()
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+    except redis.RedisError as exc:
+        return fail(f"the broker does not answer: {exc}", "Start it, or correct KOMADORI_BROKER_URL.")
+    finally:
+        client.close()
+    detail = f"answers in {(time.monotonic() - started_s) * 1000:.0f} ms"
+    if policy not in (None, "noeviction"):
+        return warn(f"{detail}, and drops keys when memory runs out", "Set maxmemory-policy to noeviction.")
+    return ok(detail)
+
+
+def check_api(settings: Settings) -> Result:
+    """Whether the API answers and is ready."""
+    token = settings.token.get_secret_value() if settings.token else None
+    with ApiClient(settings.url, token) as client:
+        try:
+            client.readiness()
+        except DependencyError as problem:
+            return warn(problem.message, problem.hint)
+        except KomadoriError as problem:
+            return fail(problem.message, problem.hint or "See the log of the API.")
+    return ok(f"ready at {settings.url}")
+
+
+def check_worker(settings: Settings, queue: Queue) -> Result:
+    """Whether a queue has a worker that reported lately and can do its work."""
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return skip("there is no database yet")
+    sessions = Sessions(settings.effective_database_url)
+    try:
+        with sessions.read() as session:
+            seen = workers.seen_since(session, time.time() - _WORKER_SILENT_S)
+    finally:
+        sessions.close()
+    own = [worker for worker in seen if worker.queue == queue]
+    if not seen:
+        return warn("no worker runs at all", _START)
+    if not own:
+        return fail("no worker runs", f"Start one with `komadori worker {queue}`.")
+    ready = [worker for worker in own if worker.state == "ready"]
+    if not ready:
+        return warn(f"{own[0].state}: {own[0].detail}", "See its log in the folder logs of the home.")
+    return ok(ready[0].detail if len(ready) == 1 else f"{len(ready)} processes, {ready[0].detail}")
+
+
+def check_model(settings: Settings, kind: str) -> Result:
+    """Whether the configured model is on this machine and whole."""
+    source = settings.embedder if kind == "embedder" else settings.segmenter
+    if source == bootstrap.FAKE:
+        return ok("fake: for tests, it finds nothing")
+    model = bootstrap.model_store(settings).resolve(source)
+    spec = next((spec for spec in KNOWN_MODELS if spec.model_id == model.model_id), None)
+    licence = f", {spec.licence}" if spec else ""
+    return ok(f"{model.model_id}@{model.revision[:12]} in {model.directory}{licence}")
+
+
+def check_hub_token(settings: Settings) -> Result:
+    """Whether gated models could be fetched."""
+    if settings.effective_hub_token:
+        return ok("set; gated models also need their licence accepted on the hub")
+    gated = ", ".join(spec.name for spec in KNOWN_MODELS if spec.is_gated)
+    return skip(f"not set; only needed to pull {gated}")
+
+
+def check_decoder(_settings: Settings) -> Result:
+    """Whether the video decoder loads, in a process of its own."""
+    if find_spec("av") is None:
+        return skip("PyAV is not installed; the worker of the queue default needs it")
+    facts = _probe(_DECODER_PROBE, "av")
+    version = ".".join(str(part) for part in facts["avcodec"])
+    return ok(f"PyAV {facts['av']}, libavcodec {version}")
+
+
+def check_device(settings: Settings) -> Result:
+    """What the models run on, seen by a process of its own."""
+    if find_spec("torch") is None:
+        return skip("torch is not installed; the workers siglip and sam3 need it")
+    facts = _probe(_TORCH_PROBE, "torch")
+    if facts["devices"]:
+        return ok(f"torch {facts['torch']}, {', '.join(facts['devices'])}")
+    if settings.device.startswith("cuda"):
+        return fail(
+            f"torch {facts['torch']} sees no GPU, but KOMADORI_DEVICE is {settings.device}",
+            "Check the driver with nvidia-smi and that torch is a CUDA build, or set KOMADORI_DEVICE=cpu.",
+        )
+    return ok(f"torch {facts['torch']}, no GPU: models run on the CPU")
+
+
+CHECKS = (
+    Check("python", "Software", check_python),
+    Check("packages", "Software", check_packages),
+    Check("decoder", "Software", check_decoder, deadline_s=30),
+    Check("device", "Software", check_device, deadline_s=90),
+    Check("home", "Data", check_home),
+    Check("database", "Data", check_database),
+    Check("embedder", "Models", partial(check_model, kind="embedder"), deadline_s=60),
+    Check("segmenter", "Models", partial(check_model, kind="segmenter"), deadline_s=60),
+    Check("hub-token", "Models", check_hub_token),
+    Check("broker", "Running", check_broker),
+    Check("api", "Running", check_api),
+    *(Check(f"worker-{queue.value}", "Running", partial(check_worker, queue=queue)) for queue in Queue),
+)
+"""Of one machine that runs everything."""
+
+
+def _probe(code: str, package: str) -> dict[str, Any]:
+    """What a short program prints as JSON.
+
+    Raises:
+        DependencyError: It fails.
+    """
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise DependencyError(
+            f"The package {package} is installed but does not load: {last}",
+            hint=f"Install it again: `pip install --force-reinstall {package}`.",
+        )
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
