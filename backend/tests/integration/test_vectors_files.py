@@ -155,6 +155,15 @@ def test_a_change_holds_when_the_space_cannot_be_given_back(
     assert "rows-000000" not in names(tmp_path, "rows-")
 
 
+def test_files_of_others_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    index = filled(tmp_path, 4 * ROWS)
+    for name in ("rows-000000.copy", "log-000000.copy"):
+        (tmp_path / name).write_text("")
+    index.delete(range(ROWS))
+
+    assert (names(tmp_path, "rows-000000"), len(names(tmp_path, "log-"))) == (["rows-000000.copy"], 2)
+
+
 def test_the_segment_that_is_being_filled_stays_when_nothing_in_it_is_live(tmp_path: Path) -> None:
     index = filled(tmp_path, ROWS + 5)
     index.delete(range(ROWS, ROWS + 5))

@@ -50,3 +50,13 @@ def test_misleading_estimates_do_not_change_the_result(push: float, k: int, seed
     )
 
     assert (found.ids.tolist(), found.scores.tolist()) == nearest(dict(enumerate(rows)), query, k)
+
+
+def test_equal_rows_that_fill_one_part_of_many_are_ranked_by_id() -> None:
+    quantiser, rows = Quantiser(DIM), unit_vectors(12_000, DIM)
+    rows[3000:8000] = rows[3000]
+    query = Query(rows[3000], quantiser.encode_query(rows[3000]))
+
+    found = _ranking.nearest(parts_of(rows, quantiser.encode(rows), 1000), query, 20, _kernels.fastest())
+
+    assert found.ids.tolist() == list(range(3000, 3020))

@@ -80,11 +80,11 @@ class IndexFiles:
     def remove_unused(self, generation: int, used_segments: Set[int], open_segment: int) -> None:
         """Remove the logs of other generations, and segments before the open one that hold nothing."""
         for path in self.directory.glob("log-*"):
-            if path != self._log(generation):
+            if path != self._log(generation) and path.name.removeprefix("log-").isdigit():
                 path.unlink()
         for path in self.directory.glob("rows-*"):
-            index = int(path.name.removeprefix("rows-"))
-            if index < open_segment and index not in used_segments:
+            number = path.name.removeprefix("rows-")
+            if number.isdigit() and int(number) < open_segment and int(number) not in used_segments:
                 path.unlink()
 
     def _log(self, generation: int) -> Path:

@@ -74,13 +74,18 @@ def _narrowed_by_codes(
     kth = _largest(scores, k).min()
     leaders = [each.selection.only(each.scores >= kth).first(k) for each in pool]  # ties may be many
     floor = float(_largest(_true_scores(leaders, query), k).min())
-    return [each.reaching(floor).selection for each in pool]
+    return _reaching(pool, floor)
 
 
 def _narrowed_by_float32(selections: Sequence[Selection], query: Query, k: int) -> list[Selection]:
     pool = _pool((_estimate_by_float32(each, query) for each in selections), k)
     floor = float(_largest(np.concatenate([each.scores - each.margins for each in pool]), k).min())
-    return [each.reaching(floor).selection for each in pool]
+    return _reaching(pool, floor)
+
+
+def _reaching(pool: Sequence[_Estimates], floor: float) -> list[Selection]:
+    selections = [each.reaching(floor).selection for each in pool]
+    return [each for each in selections if len(each.rows)]
 
 
 def _pool(estimates: Iterator[_Estimates], k: int) -> list[_Estimates]:
