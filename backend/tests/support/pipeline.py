@@ -1,8 +1,10 @@
 """The services from the video file to the dataset, in this process: all is real but the broker."""
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +175,10 @@ def pipeline(
     """An installation on a folder, which may be another's too; options are those of the settings."""
     values: dict[str, Any] = {"embedder": "fake", "segmenter": "fake", "query_timeout_s": 5.0, **options}
     settings = Settings(_env_file=None, home=home, **values)
-    prepare_home(settings)
+    database = home / "komadori.db"
+    if not database.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        database.write_bytes(_empty_database())
     queue = InlineQueue()
     ctx = open_context(settings, queue)
     parts = {name: WorkerParts(settings, name, ctx) for name in Queue}
@@ -191,6 +196,14 @@ def pipeline(
     queue.run_query = siglip.answer_query
     yield made
     ctx.sessions.close()
+
+
+@cache
+def _empty_database() -> bytes:
+    """What :func:`prepare_home` makes; its migrations take longer than most of the tests here."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_home(Settings(_env_file=None, home=Path(folder)))
+        return (Path(folder) / "komadori.db").read_bytes()
 
 
 def sampling(name: str, *, skip_near_duplicates: bool = False, **parameters: object) -> JsonDict:
