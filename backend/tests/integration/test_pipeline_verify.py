@@ -43,27 +43,34 @@ def test_an_untouched_video_is_the_same_frame_by_frame(system: Pipeline) -> None
     assert system.issues(job.id) == []
 
 
-def test_a_tampered_picture_is_found(system: Pipeline) -> None:
+def test_a_tampered_picture_is_found_and_put_back(system: Pipeline) -> None:
     tampered = frames(system)[2]
-    picture = bytearray(system.ctx.blobs.get(tampered.image_key))
-    picture[-100] ^= 1
-    system.ctx.blobs.put(tampered.image_key, bytes(picture))
+    original = system.ctx.blobs.get(tampered.image_key)
+    system.ctx.blobs.put(tampered.image_key, original[:-100] + bytes(100))
 
     job = check(system)
 
     assert (job.state, job.done, job.failed) == (JobState.DONE, 3, 1)
     [issue] = system.issues(job.id)
     assert (issue.item, issue.outcome) == ("frame 60 of film.mp4", "failed")
-    assert "not the one of the ledger" in issue.reason
+    assert issue.reason == (
+        "the stored picture is not the one of the ledger; it was taken from the source again"
+    )
+    assert system.ctx.blobs.get(tampered.image_key) == original
+    assert check(system).failed == 0
 
 
-def test_a_lost_picture_is_found(system: Pipeline) -> None:
-    system.ctx.blobs.delete(frames(system)[0].image_key)
+def test_a_lost_picture_is_found_and_put_back(system: Pipeline) -> None:
+    lost = frames(system)[0]
+    for key in (lost.image_key, lost.thumbnail_key):
+        system.ctx.blobs.delete(key)
 
     job = check(system)
 
     assert (job.done, job.failed) == (3, 1)
-    assert "gone" in system.issues(job.id)[0].reason
+    assert "the stored picture is gone; it was taken" in system.issues(job.id)[0].reason
+    assert system.ctx.blobs.exists(lost.thumbnail_key)
+    assert check(system).failed == 0
 
 
 def test_a_changed_source_is_said_for_every_frame(system: Pipeline, source: Path) -> None:

@@ -209,7 +209,7 @@ def _checked_sha256(item: DatasetItem) -> str:
     if sha256 != extracted:
         raise StorageError(
             f"Expected {item.image_path} with the SHA-256 {extracted} of its extraction, got {sha256}.",
-            hint=f"Run `komadori verify {item.video.id}`, and extract the frame again.",
+            hint=f"Run `komadori verify {item.video.id}`: it takes the frame from the source again.",
             code="image-changed",
         )
     return sha256

@@ -27,7 +27,7 @@ def read_frame(data: bytes) -> Image:
     except (OSError, UnidentifiedImageError, ValueError) as error:
         raise StorageError(
             f"A stored frame of {len(data)} bytes is no readable JPEG: {error}.",
-            hint="Run `komadori verify` on its video, then add the video again to restore it.",
+            hint="Run `komadori verify` on its video: it takes the frame from the source again.",
             code="damaged-frame",
         ) from error
 

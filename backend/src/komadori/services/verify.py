@@ -1,14 +1,22 @@
-"""Takes stored frames from the source again and compares them with the ledger."""
+"""Takes stored frames from the source again and compares them with the ledger.
+
+A picture that was lost or damaged in the store is put back, when the source still gives
+the very bytes that the ledger names.
+"""
 
 import hashlib
+import shutil
 from itertools import groupby
+from pathlib import Path
 
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Frame, Job, Queue, Video
 from komadori.db.repositories import jobs, videos
 from komadori.db.repositories.jobs import Counts, Issue, NewChunk
-from komadori.media.base import ExtractOptions, VideoFacts
-from komadori.media.extract import reextract_frames
+from komadori.media.base import ExtractedFrame, ExtractOptions, VideoFacts
+from komadori.media.extract import extract_segment, reextract_frames
+from komadori.media.packet_index import PacketIndex
+from komadori.media.segments import plan_segments
 from komadori.services.context import Context
 from komadori.services.ingest import load_index
 from komadori.services.jobs import ChunkResult, submit
@@ -54,35 +62,62 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
 def _differences(
     ctx: Context, video: Video, frames: list[Frame], quality: int, progress: Progress
 ) -> list[Issue]:
-    again = dict(
-        reextract_frames(
-            check_path(video.source_uri),
-            VideoFacts.from_dict(video.facts),
-            load_index(ctx, video),
-            sorted(frame.decode_index for frame in frames),
-            options=ExtractOptions(jpeg_quality=quality),
-        )
-    )
-    issues = []
+    """What is wrong with frames of one quality; what only the store has lost is put back."""
+    options = ExtractOptions(jpeg_quality=quality, thumbnail_px=ctx.options.thumbnail_size)
+    facts, index = VideoFacts.from_dict(video.facts), load_index(ctx, video)
+    indices = sorted(frame.decode_index for frame in frames)
+    again = dict(reextract_frames(check_path(video.source_uri), facts, index, indices, options=options))
+    issues: list[Issue] = []
+    lost: list[Frame] = []
     for frame in frames:
         progress.check_cancelled()
-        reason = _difference(ctx, frame, again.get(frame.decode_index))
-        if reason is not None:
-            issues.append(_issue(video, frame, reason))
+        in_store = _difference_in_store(ctx, frame)
+        in_source = _difference_in_source(frame, again.get(frame.decode_index))
+        if in_store is not None and in_source is None:
+            lost.append(frame)
+            in_store += "; it was taken from the source again"
+        if in_store is not None or in_source is not None:
+            issues.append(_issue(video, frame, "; ".join(filter(None, (in_store, in_source)))))
         progress.advance()
+    _put_back(ctx, video, index, lost, options)
     return issues
 
 
-def _difference(ctx: Context, frame: Frame, sha256_again: str | None) -> str | None:
+def _difference_in_store(ctx: Context, frame: Frame) -> str | None:
     if not ctx.blobs.exists(frame.image_key):
         return "the stored picture is gone"
     if hashlib.sha256(ctx.blobs.get(frame.image_key)).hexdigest() != frame.image_sha256:
         return "the stored picture is not the one of the ledger"
+    return None
+
+
+def _difference_in_source(frame: Frame, sha256_again: str | None) -> str | None:
     if sha256_again is None:
         return "the source gives no such frame any more"
     if sha256_again != frame.image_sha256:
         return "the source gives another picture; the decoder may have changed since, see the ledger"
     return None
+
+
+def _put_back(
+    ctx: Context, video: Video, index: PacketIndex, lost: list[Frame], options: ExtractOptions
+) -> None:
+    """Take pictures from the source again; only the very bytes that the ledger names are stored."""
+    by_index = {frame.decode_index: frame for frame in lost}
+
+    def keep(taken: ExtractedFrame) -> None:
+        frame = by_index[taken.decode_index]
+        if taken.image_sha256 == frame.image_sha256 and taken.image_path and taken.thumbnail_path:
+            ctx.blobs.adopt(frame.image_key, taken.image_path)
+            ctx.blobs.adopt(frame.thumbnail_key, taken.thumbnail_path)
+
+    path, facts = Path(video.source_uri), VideoFacts.from_dict(video.facts)
+    for segment in plan_segments(index, sorted(by_index), facts=facts):
+        scratch = ctx.blobs.scratch()
+        try:
+            extract_segment(path, facts, index, segment, scratch, options=options, on_frame=keep)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _quality(frame: Frame) -> int:
