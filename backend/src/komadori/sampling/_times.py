@@ -5,7 +5,6 @@ from fractions import Fraction
 
 from komadori.core.types import FrameCandidate
 
-
 _MOST_EXPONENT_DIGITS = 3
 """More make a number that takes gigabytes to write down exactly."""
 
