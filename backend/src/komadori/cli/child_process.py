@@ -30,6 +30,7 @@ class ChildProcess:
         environment: All of it.
         log: Gets its stdout and stderr.
         orphan_signal: What the kernel sends it when this process dies (Linux).
+        folder: Where it runs; where this process does when None.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ChildProcess:
     environment: Mapping[str, str]
     log: Path
     orphan_signal: Signals = signal.SIGKILL
+    folder: Path | None = None
     n_deaths: int = 0
     """Deaths in a row, each soon after the start."""
     _process: subprocess.Popen[bytes] | None = None
@@ -78,6 +80,7 @@ class ChildProcess:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=self.environment,
+                    cwd=self.folder,
                     start_new_session=True,
                     preexec_fn=_tie_to_parent(self.orphan_signal),
                 )

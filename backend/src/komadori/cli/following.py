@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -36,7 +36,7 @@ class Display(Protocol):
 class Bars:
     """A bar for each job on stderr: items done, rate, time left."""
 
-    def __init__(self, names: dict[str, str] | None = None) -> None:
+    def __init__(self, names: dict[str, str] | None = None, *, is_transient: bool = False) -> None:
         self._names = names or {}
         self._tasks: dict[str, TaskID] = {}
         self._progress = Progress(
@@ -45,6 +45,7 @@ class Bars:
             MofNCompleteColumn(),
             TextColumn("{task.fields[pace]}"),
             console=output.console(stderr=True),
+            transient=is_transient,
         )
 
     def __enter__(self) -> Self:
@@ -113,9 +114,19 @@ class Following:
             output.note(f"No worker for the queue {queue}: start one with `komadori worker {queue}`.")
 
 
-def follow(api: ApiClient, jobs: Sequence[Job], names: dict[str, str] | None = None) -> list[Job]:
-    """Wait until the jobs and all that they started have ended; they, in the order of their start."""
-    with _display(names) as display:
+def follow(
+    api: ApiClient, jobs: Sequence[Job], names: dict[str, str] | None = None, *, is_transient: bool = False
+) -> list[Job]:
+    """Wait until the jobs and all that they started have ended; they, in the order of their start.
+
+    Args:
+        api: Where they run.
+        jobs: What to wait for.
+        names: What is said about a job, by its id.
+        is_transient: Whether the bars vanish at the end.
+    """
+    bars = Bars(names, is_transient=is_transient) if output.is_watched() else None
+    with bars or nullcontext(NoDisplay()) as display:
         following = Following(api, display, {job.id: job for job in jobs})
         while following.poll():
             time.sleep(_POLL_S)
@@ -174,10 +185,6 @@ def summary(jobs: Sequence[Job]) -> str:
         remark = f" ({', '.join(exceptions)})" if exceptions else ""
         parts.append(f"{job.kind}: {output.count(job.done, 'frame')}{remark}")
     return " · ".join(parts)
-
-
-def _display(names: dict[str, str] | None) -> AbstractContextManager[Display]:
-    return Bars(names) if output.is_watched() else nullcontext(NoDisplay())
 
 
 def _has_moved(before: Job | None, now: Job) -> bool:
