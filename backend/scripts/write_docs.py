@@ -8,6 +8,7 @@ stale ones and exits 1 if there are any. A further document is one more entry in
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,23 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def env_example() -> str:
+    """Every setting as a comment, to be copied to ``.env``; what has no default has no value."""
+    lines = [
+        "# Copy this file to .env and take away the # in front of what you want to set.",
+        "# What is set in the environment goes first. docs/settings.md has the same as a table.",
+    ]
+    for name, field in Settings.model_fields.items():
+        value = _default(name, field)
+        lines += ["", *textwrap.wrap(str(field.description), 98, initial_indent="# ", subsequent_indent="# ")]
+        lines.append(f"#KOMADORI_{name.upper()}={'' if value == 'not set' else value.strip('`')}")
+    return "\n".join(lines) + "\n"
+
+
 DOCUMENTS: tuple[Document, ...] = (
     Document("docs/openapi.json", openapi),
     Document("docs/settings.md", settings),
+    Document(".env.example", env_example),
 )
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -88,9 +89,10 @@ def load_embedder(settings: Settings) -> ImageTextEmbedder:
     Raises:
         ModelError: Its checkpoint is not on this machine, or damaged.
     """
-    if settings.embedder == FAKE:
-        fake: ImageTextEmbedder = registry.factory("embedders", FAKE)()
-        return fake
+    part = _part("embedders", settings.embedder)
+    if part is not None:
+        create_part: Callable[..., ImageTextEmbedder] = registry.factory("embedders", part.name)
+        return create_part(part.source, device=settings.device, threads=settings.threads)
     model = model_store(settings).resolve(settings.embedder)
     create: Callable[..., ImageTextEmbedder] = registry.factory("embedders", model.adapter)
     return create(
@@ -109,9 +111,10 @@ def load_segmenter(settings: Settings) -> ConceptSegmenter:
     Raises:
         ModelError: Its checkpoint is not on this machine, or damaged.
     """
-    if settings.segmenter == FAKE:
-        fake: ConceptSegmenter = registry.factory("segmenters", FAKE)()
-        return fake
+    part = _part("segmenters", settings.segmenter)
+    if part is not None:
+        create_part: Callable[..., ConceptSegmenter] = registry.factory("segmenters", part.name)
+        return create_part(part.source, device=settings.device, threads=settings.threads)
     model = model_store(settings).resolve(settings.segmenter)
     create: Callable[..., ConceptSegmenter] = registry.factory("segmenters", model.adapter)
     return create(
@@ -219,6 +222,20 @@ def configure_logging(level: str) -> None:
 def default_worker_processes(settings: Settings) -> int:
     """How many processes the worker of the queue ``default`` has."""
     return settings.decode_workers or len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part that a setting names itself, with the source that it is to read."""
+
+    name: str
+    source: str
+
+
+def _part(kind: str, setting: str) -> _Part | None:
+    """The part of a setting such as ``fake`` or ``acme:/models/acme``; None when it names a model."""
+    name, _, source = setting.partition(":")
+    return _Part(name, source or name) if name in registry.names(kind) else None
 
 
 def _index_opener(root: Path) -> Callable[[EmbeddingSpace], VectorIndex]:

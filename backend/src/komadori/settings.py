@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LONGEST_SOCKET_PATH = 100
@@ -43,15 +43,15 @@ class Settings(BaseSettings):
         "such as that of a reverse proxy.",
     )
     allow_open: bool = Field(
-        False, description="Serve other machines without a token, because the network itself keeps others out."
+        False, description="Serve other machines without a token: the network itself must keep others out."
     )
     embedder: str = Field(
         "google/siglip2-base-patch16-224",
-        description="The embedding model: `fake`, `org/name`, `org/name@revision` or a folder.",
+        description="The embedding model: `org/name`, `org/name@revision`, a folder, or a registered part.",
     )
     segmenter: str = Field(
         "facebook/sam3",
-        description="The segmentation model: `fake`, `org/name`, `org/name@revision` or a folder.",
+        description="The segmentation model: an id as for the embedder, a folder, or a registered part.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N` for both GPU workers.")
     threads: int | None = Field(None, ge=1, description="CPU threads of a model; all cores when not set.")
@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     query_timeout_s: float = Field(60.0, gt=0, description="How long a search waits for its vector.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
+    @field_validator("home", "models")
+    @classmethod
+    def _expand(cls, folder: Path | None) -> Path | None:
+        """A file ``.env`` is read by no shell, so nobody else replaces the ``~``."""
+        return folder.expanduser() if folder is not None else None
+
     @property
     def models_dir(self) -> Path:
         """The folder of downloaded models."""
@@ -102,7 +108,7 @@ class Settings(BaseSettings):
 
     @property
     def broker_socket(self) -> Path:
-        """The unix socket of the embedded broker; in the temporary folder when the home's path is too long."""
+        """The unix socket of the embedded broker; elsewhere when the home's path is too long for one."""
         inside = self.home / "run" / "broker.sock"
         if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
             return inside
