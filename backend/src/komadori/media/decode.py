@@ -105,8 +105,7 @@ def decode_wanted(source: Source, wanted: Sequence[int], stats: DecodeStats) -> 
             yield decoded
     if remaining:
         stats.has_fallen_back = True
-        for decoded in _decode_groups(source, sorted(remaining), stats, is_thorough=True):
-            yield decoded
+        yield from _decode_groups(source, sorted(remaining), stats, is_thorough=True)
 
 
 def _decode_groups(
@@ -163,6 +162,7 @@ class _Decoder:
         self._window = source.window
         self._stats = stats
         self._pts: list[int] = source.window.pts.tolist()
+        self._sizes: list[int] = source.window.sizes.tolist()
         self._damage = _Damage(source.window.key_rows)
         self._n_logged = n_logged_errors()
         self._has_lost_pictures = False
@@ -258,7 +258,9 @@ class _Decoder:
         for row, packet in enumerate(demux(self._container, self._stream)):
             if row >= len(self._window):
                 return
-            yield row, self._checked(row, packet)
+            if packet.size != self._sizes[row]:
+                raise changed_source(self._source.path)
+            yield row, self._timed(row, packet)
 
     def _matched(self, back_s: int | None) -> "Iterator[tuple[int, Packet[VideoStream]]]":
         """Packets after seeking to ``back_s`` before the window, or from the beginning if None.
@@ -272,8 +274,7 @@ class _Decoder:
             self._open()
         else:
             self._seek(int(back_s * ticks_per_s))
-        sizes = self._window.sizes.tolist()
-        row_of = {key: row for row, key in enumerate(zip(self._pts, sizes, strict=True))}
+        row_of = {key: row for row, key in enumerate(zip(self._pts, self._sizes, strict=True))}
         end = max(self._pts) + int(_OVERRUN_S * ticks_per_s)
         row = -1
         for packet in demux(self._container, self._stream):
@@ -281,20 +282,20 @@ class _Decoder:
                 row += 1
             elif packet.pts is not None:
                 row = row_of.get((packet.pts, packet.size), -1)
-            if row >= len(sizes) or (packet.dts is not None and packet.dts > end):
+            if row >= len(self._sizes) or (packet.dts is not None and packet.dts > end):
                 return
             if row >= 0:
-                yield row, self._checked(row, packet)
+                if packet.size != self._sizes[row]:
+                    return  # Damage made the demuxer cut packets differently: what follows is missing.
+                yield row, self._timed(row, packet)
 
     def _seek(self, margin: int) -> None:
         known = self._window.dts[self._window.dts != NO_TIME]
         first = min(int(known[0]) if len(known) else self._pts[0], self._pts[0])
         self._container.seek(first - margin, stream=self._stream, backward=True)
 
-    def _checked(self, row: int, packet: "Packet[VideoStream]") -> "Packet[VideoStream]":
+    def _timed(self, row: int, packet: "Packet[VideoStream]") -> "Packet[VideoStream]":
         """The packet with the time that it has in the index."""
-        if packet.size != int(self._window.sizes[row]):
-            raise changed_source(self._source.path)
         if not self._window.is_ordinal:
             packet.pts = self._pts[row]
         return packet
