@@ -190,6 +190,22 @@ def test_without_a_worker_a_search_ends_with_a_remedy(tmp_path: Path) -> None:
     assert time.monotonic() - started_s >= 0.2
 
 
+def test_a_lost_hint_is_sent_again(system: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed_video(system.ctx)
+    answer = system.queue.run_query
+    told: list[int] = []
+
+    def lose_the_first(query_id: int) -> object:
+        told.append(query_id)
+        return answer(query_id) if len(told) > 1 else None
+
+    monkeypatch.setattr(search, "_WAKE_AGAIN_S", 0.01)
+    system.queue.run_query = lose_the_first
+
+    assert search.by_text(system.ctx, "red", 3, Scope()).hits
+    assert told == [1, 1]
+
+
 def test_neighbouring_hits_form_a_moment() -> None:
     hits = [
         SearchHit(1, 1, 10.0, 0.5),

@@ -20,6 +20,9 @@ from komadori.services.embed import content_key
 MAX_HITS = 10_000
 _MAX_TEXT_LENGTH = 2_000
 _POLL_S = (0.002, 0.05)
+_WAKE_AGAIN_S = 3.0
+"""After so long without an answer the worker is told again: its hint may have been lost."""
+
 _QUERIES_KEPT = 10_000
 _SPACINGS_IN_A_MOMENT = 2.5
 
@@ -106,14 +109,17 @@ def _vector(
     with ctx.sessions.write() as session:
         embeddings.prune_queries(session, 10 * ctx.options.query_timeout_s, _QUERIES_KEPT)
         query_id = embeddings.add_query(session, source, kind, key, content)
-    ctx.queue.wake_for_query(query_id)
     return _await_vector(ctx, query_id)
 
 
 def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDArray[np.float32]]:
-    deadline = time.monotonic() + ctx.options.query_timeout_s
+    wake_at = time.monotonic()
+    deadline = wake_at + ctx.options.query_timeout_s
     pause_s, longest_pause_s = _POLL_S
     while time.monotonic() < deadline:
+        if time.monotonic() >= wake_at:
+            ctx.queue.wake_for_query(query_id)
+            wake_at = time.monotonic() + _WAKE_AGAIN_S
         with ctx.sessions.read() as session:
             query = embeddings.get_query(session, query_id)
             if query is not None and query.vector is not None and query.space_id is not None:
