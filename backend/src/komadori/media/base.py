@@ -85,7 +85,7 @@ class MediaLimits:
     cpu_s: int = 900
     memory_bytes: int = 2 * 1024**3
     max_pixels: int = 50_000_000
-    max_packets: int = 20_000_000
+    max_packets: int = 10_000_000
     max_file_bytes: int = 256 * 1024**2
     max_open_files: int = 64
 
