@@ -1,5 +1,6 @@
 """Frames get their vectors: each once in each space, with people served in between."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_embedding_again_runs_no_model(system: Pipeline) -> None:
 
     assert (job.state, job.total, job.done) == (JobState.DONE, 6, 6)
     assert system.embedder.calls == []
+
+
+def test_an_index_that_was_lost_is_made_again(system: Pipeline, tmp_path: Path) -> None:
+    _, ids = seed_video(system.ctx, n_frames=6)
+    _, space = space_of(system)
+    vectors = system.ctx.index_of(space).fetch(ids)
+    shutil.rmtree(tmp_path / "vectors")
+
+    with pipeline(tmp_path) as after:
+        after.ctx.index_of(space).upsert(ids[:1], vectors[:1])
+        job = embed.request(after.ctx, project="default")
+
+        assert (job.state, job.done) == (JobState.DONE, 6)
+        assert after.embedder.calls == ["5 images"]
+        np.testing.assert_allclose(after.ctx.index_of(space).fetch(ids), vectors, atol=1e-6)
 
 
 def test_another_model_is_another_space_and_the_old_one_stays(system: Pipeline, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core import errors
-from komadori.core.errors import InputError, KomadoriError
+from komadori.core.errors import InputError, KomadoriError, NotFoundError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, Job, Queue
 from komadori.db.repositories import embeddings, jobs, projects, videos
@@ -19,6 +19,7 @@ from komadori.media.images import read_frame, read_query_picture
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, submit
+from komadori.vectors.base import VectorIndex
 
 KIND = "embed"
 
@@ -64,9 +65,9 @@ def run_chunk(
     waits for one batch and not for the chunk.
     """
     frame_ids: list[int] = chunk.payload["frame_ids"]
-    space_id = register(ctx, embedder)
+    space_id, index = register(ctx, embedder), ctx.index_of(embedder.space)
     with ctx.sessions.read() as session:
-        there = embeddings.embedded(session, space_id, frame_ids)
+        there = _indexed(index, embeddings.embedded(session, space_id, frame_ids))
         missing = videos.get_frames(session, [i for i in frame_ids if i not in there])
     progress.advance(len(frame_ids) - len(missing))
     issues: list[Issue] = []
@@ -81,7 +82,7 @@ def run_chunk(
         progress.advance(len(frames))
         between_batches()
     if ids:
-        ctx.index_of(embedder.space).upsert(ids, np.concatenate([batch.vectors for batch in vectors]))
+        index.upsert(ids, np.concatenate([batch.vectors for batch in vectors]))
     return ChunkResult(
         Counts(done=chunk.total - len(issues), skipped=len(issues)),
         issues,
@@ -162,6 +163,19 @@ def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Quer
         )
     vector: NDArray[np.float32] = batch.vectors[0]
     return vector
+
+
+def _indexed(index: VectorIndex, frame_ids: set[int]) -> set[int]:
+    """Those frames that the index really has: its folder may have been removed or restored from a backup."""
+    try:
+        index.fetch(sorted(frame_ids))
+    except NotFoundError:
+        if len(frame_ids) == 1:
+            return set()
+        ordered = sorted(frame_ids)
+        halves = ordered[: len(ordered) // 2], ordered[len(ordered) // 2 :]
+        return _indexed(index, set(halves[0])) | _indexed(index, set(halves[1]))
+    return frame_ids
 
 
 def _read_ahead(
