@@ -154,10 +154,28 @@ def test_a_former_export_comes_back_when_the_new_one_cannot_take_its_place(
     before = bytes_of(target)
 
     with pytest.raises(OSError, match="No such file"):
-        export._put_in_place(tmp_path / "vanished", target)
+        export._put_in_place(tmp_path / "vanished", target, ".dataset.1.")
 
     assert bytes_of(target) == before
     assert [p.name for p in target.parent.iterdir()] == ["dataset"]
+
+
+def test_what_a_killed_attempt_left_is_cleared_and_what_it_moved_comes_back(
+    system: Pipeline, target: Path
+) -> None:
+    write(system, target)
+    before = bytes_of(target)
+    system.hold()
+    job = write(system, target, "all")
+    target.rename(target.with_name(f".dataset.{job.id}.abcd.former"))
+    (target.parent / f".dataset.{job.id}.efgh").mkdir()
+    (target.parent / ".dataset.999.of-another-job").mkdir()
+    system.damage(4)
+
+    system.run_waiting(job.id)
+
+    assert bytes_of(target) == before
+    assert sorted(p.name for p in target.parent.iterdir()) == [".dataset.999.of-another-job", "dataset"]
 
 
 def test_a_place_that_cannot_be_written_is_named_with_a_remedy(system: Pipeline) -> None:

@@ -1,5 +1,6 @@
 """Writes a dataset to disk: beside its place first, then renamed, so that no half export is ever seen."""
 
+import glob
 import json
 import shutil
 import tempfile
@@ -29,6 +30,9 @@ _STATUSES = {
 
 _MARK = "manifest.json"
 """Every export has this file; a folder with it may be replaced by the next one."""
+
+_FORMER = ".former"
+"""How the name of a folder ends that holds the former export for a moment."""
 
 
 def request(ctx: Context, directory: str, format_name: str, status: str, project: str) -> Job:
@@ -117,7 +121,7 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     )
     exporter: Exporter = registry.factory("exporters", job.parameters["format"])()
     target = check_target(job.parameters["directory"])
-    summary = _write(exporter, target, info, _items(ctx, frame_ids, statuses, progress))
+    summary = _write(exporter, target, job.id, info, _items(ctx, frame_ids, statuses, progress))
     result = {
         "directory": str(target),
         "n_images": summary.n_images,
@@ -129,11 +133,13 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
 
 
 def _write(
-    exporter: Exporter, target: Path, info: DatasetInfo, items: Iterator[DatasetItem]
+    exporter: Exporter, target: Path, job_id: int, info: DatasetInfo, items: Iterator[DatasetItem]
 ) -> ExportSummary:
+    prefix = f".{target.name}.{job_id}."
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        _clear_killed_attempts(target, prefix)
+        beside = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     except OSError as error:
         raise StorageError(
             f"The folder for the export cannot be made: {error}.",
@@ -143,7 +149,7 @@ def _write(
     try:
         summary = exporter.write(beside, info, items)
         beside.chmod(0o755)
-        _put_in_place(beside, target)
+        _put_in_place(beside, target, prefix)
     except OSError as error:
         raise StorageError(
             f"The export to {target} could not be written: {error}.",
@@ -155,11 +161,20 @@ def _write(
     return summary
 
 
-def _put_in_place(beside: Path, target: Path) -> None:
+def _clear_killed_attempts(target: Path, prefix: str) -> None:
+    """Remove what attempts of the same job left, and put back a former export that one had moved away."""
+    for left in target.parent.glob(f"{glob.escape(prefix)}*"):
+        if left.suffix == _FORMER and any(left.iterdir()) and not target.exists():
+            left.rename(target)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _put_in_place(beside: Path, target: Path, prefix: str) -> None:
     if not target.exists():
         beside.rename(target)
         return
-    former = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    former = Path(tempfile.mkdtemp(prefix=prefix, suffix=_FORMER, dir=target.parent))
     target.rename(former)
     try:
         beside.rename(target)
