@@ -1,21 +1,20 @@
 """A child process of ``komadori up``: with a log, a group of its own, and no life without its parent."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from signal import Signals
 
 from komadori.core.disk import storage_errors
+from komadori.core.orphans import die_with_parent
 
 _LOGS_KEPT = 3
-_PR_SET_PDEATHSIG = 1
 _LONGEST_PAUSE_S = 30.0
 _STEADY_AFTER_S = 60.0
 
@@ -82,7 +81,7 @@ class ChildProcess:
                     env=self.environment,
                     cwd=self.folder,
                     start_new_session=True,
-                    preexec_fn=_tie_to_parent(self.orphan_signal),
+                    preexec_fn=partial(die_with_parent, os.getpid(), self.orphan_signal),
                 )
         self._started_s = time.monotonic()
 
@@ -129,17 +128,3 @@ def rotate_log(log: Path) -> None:
 
 def _numbered(log: Path, number: int) -> Path:
     return log.with_name(f"{log.name}.{number}")
-
-
-def _tie_to_parent(orphan_signal: Signals) -> Callable[[], None] | None:
-    """What a child does before it runs its program: arrange to get the signal when this thread ends."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc, parent = ctypes.CDLL(None), os.getpid()
-
-    def tie() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(orphan_signal), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the call above
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return tie

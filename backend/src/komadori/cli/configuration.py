@@ -1,6 +1,7 @@
 """The settings as the command line needs them: wrong ones are an error like any other."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -24,3 +25,17 @@ def read_settings(**changes: Any) -> Settings:
             hint="Correct it in the environment or in the file .env.",
             code="bad-setting",
         ) from exc
+
+
+def listening_address(settings: Settings, host: str | None, port: int | None) -> tuple[str, int]:
+    """Where the API listens: as said, else where the command line will look for it."""
+    try:
+        url = urlsplit(settings.url)
+        url_port = url.port
+    except ValueError as exc:
+        raise InputError(
+            f"The setting KOMADORI_URL cannot be used: {exc}, got {settings.url!r}.",
+            hint="Write it like http://127.0.0.1:8000.",
+            code="bad-url",
+        ) from exc
+    return host or url.hostname or "127.0.0.1", port or url_port or 8000

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 from rich.table import Table
@@ -57,6 +58,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     console().print(grid)
+
+
+def spinner(text: str) -> AbstractContextManager[object]:
+    """Shows a person that something goes on while nothing can be counted."""
+    return console(stderr=True).status(text) if is_watched() else nullcontext()
 
 
 def error(problem: KomadoriError) -> None:

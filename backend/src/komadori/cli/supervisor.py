@@ -52,11 +52,7 @@ class Supervisor:
         )
         self._workers = {
             queue: ChildProcess(
-                queue.value,
-                [*program, "worker", queue.value],
-                environment,
-                logs / f"{queue.value}.log",
-                orphan_signal=signal.SIGQUIT,  # a Celery worker then ends its own children, at once
+                queue.value, [*program, "worker", queue.value], environment, logs / f"{queue.value}.log"
             )
             for queue in Queue
         }

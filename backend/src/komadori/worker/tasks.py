@@ -13,6 +13,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from komadori.bootstrap import WorkerParts, configure_logging, open_context
 from komadori.core.errors import KomadoriError
+from komadori.core.orphans import die_with_parent
 from komadori.core.types import Queue
 from komadori.db.repositories import workers
 from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, task_name
@@ -67,6 +68,7 @@ def current_child() -> Child:
 
 def _start(sender: str, **_signal: object) -> None:
     global _child
+    die_with_parent(_parent_pid(sender))
     settings = Settings()
     configure_logging(settings.log_level)
     queue = queue_of(sender)
@@ -92,6 +94,11 @@ def node_name(queue: Queue, pid: int) -> str:
 def queue_of(hostname: str) -> Queue:
     """The queue of a worker, from its name in Celery."""
     return Queue(hostname.partition(".")[0])
+
+
+def _parent_pid(hostname: str) -> int:
+    """The process id of a worker, from its name in Celery."""
+    return int(hostname.partition(".")[2].partition("@")[0])
 
 
 def _run_chunk(chunk_id: int) -> None:

@@ -14,7 +14,6 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from komadori import bootstrap
 from komadori.cli import output
 from komadori.cli.configuration import read_settings
 from komadori.cli.options import Json
@@ -107,6 +106,8 @@ def pull(
 
 
 def _store() -> ModelStore:
+    from komadori import bootstrap  # it takes longer to load than other commands take
+
     return bootstrap.model_store(read_settings())
 
 

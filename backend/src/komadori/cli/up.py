@@ -1,0 +1,49 @@
+"""Runs everything on this machine in the foreground, until it is told to stop."""
+
+import time
+from pathlib import Path
+
+import komadori
+from komadori import bootstrap
+from komadori.cli import output
+from komadori.cli.configuration import listening_address, read_settings
+from komadori.cli.home_lock import locked_home
+from komadori.cli.supervisor import Supervisor, check_port
+from komadori.core.disk import storage_errors
+
+
+def run_up(host: str | None, port: int | None, home: Path | None) -> None:
+    """Prepare the home, hold it, and run all parts.
+
+    Raises:
+        ConflictError: The home or the port is in use, or a newer version made the database.
+        DependencyError: There is no broker, or the API cannot start.
+        StorageError: The home cannot be written.
+    """
+    started_s = time.monotonic()
+    host, port = listening_address(read_settings(), host, port)
+    settings = read_settings(home=home, url=f"http://{_reachable(host)}:{port}")
+    settings = settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+    output.line(f"Komadori {komadori.__version__}, home {settings.home}")
+    with storage_errors("make the home"):
+        settings.home.mkdir(parents=True, exist_ok=True)
+    with locked_home(settings.home, settings.url):
+        check_port(host, port)
+        bootstrap.prepare_home(settings)
+
+        def on_ready() -> None:
+            output.line(f"Ready after {output.span(time.monotonic() - started_s)}. Ctrl+C stops it.")
+            output.next_step("Next, in another terminal: komadori add VIDEO --wait")
+
+        Supervisor(settings, host, port, _say).run(on_ready)
+    output.line("Stopped.")
+
+
+def _say(part: str, text: str) -> None:
+    output.line(f"  {part:<9} {text}")
+
+
+def _reachable(host: str) -> str:
+    """Where this machine reaches a server that listens on an address, as it stands in a URL."""
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{own}]" if ":" in own else own
