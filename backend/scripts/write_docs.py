@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from komadori.api.app import create_app
+from komadori.cli import reference
 from komadori.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +74,7 @@ def env_example() -> str:
 DOCUMENTS: tuple[Document, ...] = (
     Document("docs/openapi.json", openapi),
     Document("docs/settings.md", settings),
+    Document("docs/cli.md", reference.markdown),
     Document(".env.example", env_example),
 )
 

@@ -13,6 +13,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import ClassVar
 
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from komadori.cli import output
@@ -142,17 +144,16 @@ class Printer:
             self._group = finding.check.group
             self._console.print()
             self._console.print(Text(self._group, style="bold"))
-        status = finding.status
-        self._console.print(
-            Text.assemble(
-                "  ",
-                (f"{status.value:<5}", self._STYLES[status]),
-                f"{finding.check.name:<12} ",
-                finding.result.detail,
-            )
-        )
+        shown = Table.grid(padding=(0, 1))
+        shown.add_column(width=4)
+        shown.add_column(width=14)
+        shown.add_column(overflow="fold")
+        detail = Text(finding.result.detail)
         if finding.result.remedy:
-            self._console.print(Text(f"       {'':<12} {finding.result.remedy}", style="dim"))
+            detail.append(f"\n{finding.result.remedy}", style="dim")
+        status = Text(finding.status.value, style=self._STYLES[finding.status])
+        shown.add_row(status, finding.check.name, detail)
+        self._console.print(Padding(shown, (0, 0, 0, 2)))
 
 
 def _run(check: Check, settings: Settings) -> Finding:

@@ -85,12 +85,18 @@ class Following:
     jobs: dict[str, Job] = field(default_factory=dict)
     _changed_s: float = field(default_factory=time.monotonic)
     _has_warned: bool = False
+    _looked_at: set[str] = field(default_factory=set)
 
     def poll(self) -> bool:
-        """Look at every job that has not ended: whether one of them is left."""
-        waiting = [job_id for job_id, job in self.jobs.items() if not job.state.is_terminal]
+        """Look at every job once, and again until it has ended: whether one of them is left."""
+        waiting = [
+            job_id
+            for job_id, job in self.jobs.items()
+            if not job.state.is_terminal or job_id not in self._looked_at
+        ]
         while waiting:
             job = self.api.job(waiting.pop(0))
+            self._looked_at.add(job.id)
             if _has_moved(self.jobs.get(job.id), job):
                 self._changed_s = time.monotonic()
             self.jobs[job.id] = job

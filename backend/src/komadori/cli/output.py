@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -70,7 +71,7 @@ def error(problem: KomadoriError) -> None:
     err = console(stderr=True)
     err.print(Text.assemble((f"{problem.code}:", "bold red"), " ", problem.message))
     if problem.hint:
-        err.print(Text(f"  {problem.hint}"))
+        err.print(Padding(Text(problem.hint), (0, 0, 0, 2), expand=False))
 
 
 def clock(seconds: float) -> str:

@@ -22,7 +22,7 @@ from komadori.core.types import AnnotationStatus, JsonDict
 _SHOWN = 50
 _TOP = 100
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Annotations.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Annotations.")]
 
 
 def annotate(
@@ -36,7 +36,7 @@ def annotate(
         str | None, typer.Option(metavar="TEXT", help="In the frames that answer this search best.")
     ] = None,
     top: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help=f"With --search: how many.  [default: {_TOP}]")
+        int | None, typer.Option(min=1, metavar="N", show_default=f"{_TOP}", help="With --search: how many.")
     ] = None,
     frame: Annotated[list[str] | None, typer.Option(metavar="F...", help="In these frames.")] = None,
     score_threshold: Annotated[
@@ -79,7 +79,10 @@ def annotate(
 def annotations(
     video: OneVideo = None,
     frame: Annotated[str | None, typer.Option(metavar="F", help="Only this frame.")] = None,
-    status: Annotated[AnnotationStatus | None, typer.Option(help="Only those with this status.")] = None,
+    status: Annotated[
+        AnnotationStatus | None,
+        typer.Option(metavar="proposed|accepted|rejected", help="Only those with this status."),
+    ] = None,
     project: OneProject = None,
     limit: Limit = None,
     as_json: Json = False,

@@ -26,7 +26,9 @@ def export(
     format_name: Annotated[
         str, typer.Option("--format", metavar="|".join(registry.names("exporters")), help="The format.")
     ],
-    status: Annotated[Status, typer.Option(help="Which annotations.")] = Status.ACCEPTED,
+    status: Annotated[
+        Status, typer.Option(metavar="accepted|proposed|all", help="Which annotations.")
+    ] = Status.ACCEPTED,
     project: ProjectName = DEFAULT_PROJECT,
     as_json: Json = False,
 ) -> None:

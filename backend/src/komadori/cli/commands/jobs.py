@@ -51,7 +51,7 @@ def show(job_id: JobId, as_json: Json = False) -> None:
 
 @app.command()
 def watch(
-    job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The job; all when not given.")] = None,
+    job_id: Annotated[str | None, typer.Argument(metavar="ID", help="The job; all when not given.")] = None,
     as_json: Json = False,
 ) -> None:
     """Wait for a job and those that it started; exit 1 when it fails."""
@@ -72,7 +72,7 @@ def watch(
 def cancel(job_id: JobId, as_json: Json = False) -> None:
     """Stop a job; what is finished is kept."""
     with connect() as api:
-        job = api.cancel_job(job_id)
+        job = api.job(api.cancel_job(job_id).id)
     _answer(job, as_json=as_json)
 
 
@@ -80,7 +80,7 @@ def cancel(job_id: JobId, as_json: Json = False) -> None:
 def retry(job_id: JobId, as_json: Json = False) -> None:
     """Do again what failed or was cancelled in a job."""
     with connect() as api:
-        job = api.retry_job(job_id)
+        job = api.job(api.retry_job(job_id).id)
     _answer(job, as_json=as_json)
     output.next_step(f"Next: komadori jobs watch {job_id}")
 

@@ -21,16 +21,20 @@ _API = "komadori.api.server:serve"
 """Started here by name: the command line runs these programs but does not build on them."""
 
 Host = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Where the API listens.  [default: as in KOMADORI_URL]")
+    str | None,
+    typer.Option(metavar="ADDRESS", show_default="as in KOMADORI_URL", help="Where the API listens."),
 ]
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Its port.  [default: as in KOMADORI_URL]")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, metavar="N", show_default="as in KOMADORI_URL", help="Its port."),
+]
 
 
 def up(
     host: Host = None,
     port: Port = None,
     home: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder of all data.  [default: KOMADORI_HOME]")
+        Path | None, typer.Option(metavar="DIR", show_default="KOMADORI_HOME", help="The folder of all data.")
     ] = None,
 ) -> None:
     """Run everything on this machine: API, three workers, broker and database.
@@ -76,10 +80,11 @@ def demo(
         "demo-output"
     ),
     home: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the data here.  [default: in the output]")
+        Path | None, typer.Option(metavar="DIR", show_default="in the output", help="Keep the data here.")
     ] = None,
     models: Annotated[
-        DemoModels, typer.Option(help="Small untrained ones, or those of the settings.")
+        DemoModels,
+        typer.Option(metavar="packaged|configured", help="Small untrained ones, or those of the settings."),
     ] = DemoModels.PACKAGED,
 ) -> None:
     """Take a sample video the whole way, then stop."""

@@ -29,9 +29,9 @@ Limit = Annotated[
 
 
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Video files.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Video files.")],
     every: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="A frame every so many seconds.  [default: 1]")
+        float | None, typer.Option(metavar="SECONDS", show_default="1", help="A frame every so many seconds.")
     ] = None,
     fps: Annotated[
         str | None, typer.Option(metavar="N", help="So many frames a second: 2, 30000/1001.")

@@ -206,11 +206,9 @@ class Story:
     def _verify(self, api: ApiClient, video_id: str) -> None:
         with self._step("verify", "Verify: take every frame from the source again, compare"):
             job = self._follow(api, api.verify(video_id))[0]
-            issues = api.issues(job.id)
-            self._say(
-                f"{job.done - len(issues)} of {output.count(job.total, 'frame')} agree with the ledger."
-            )
-        self._facts["verification"] = {"frames": job.total, "issues": [issue.as_json() for issue in issues]}
+            self._say(f"{job.done} of {output.count(job.total, 'frame')} agree with the ledger.")
+        issues = [issue.as_json() for issue in api.issues(job.id)]
+        self._facts["verification"] = {"frames": job.total, "agree": job.done, "issues": issues}
 
     def _follow(self, api: ApiClient, job: Job) -> list[Job]:
         ended = following.follow(api, [job], is_transient=True)
