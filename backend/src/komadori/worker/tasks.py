@@ -38,14 +38,18 @@ class Child:
     detail: str = "loading its model"
     has_left: threading.Event = field(default_factory=threading.Event)
 
+    def report(self) -> None:
+        """Say that this process lives, and how it is."""
+        try:
+            with self.ctx.sessions.write() as session:
+                workers.report(session, self.owner, self.queue, self.state, self.detail)
+        except KomadoriError as error:
+            _log.warning("this worker could not report: %s", error)
+
     def report_until_left(self) -> None:
-        """Say every few seconds that this process lives."""
+        """Report every few seconds."""
         while True:
-            try:
-                with self.ctx.sessions.write() as session:
-                    workers.report(session, self.owner, self.queue, self.state, self.detail)
-            except KomadoriError as error:
-                _log.warning("this worker could not report: %s", error)
+            self.report()
             if self.has_left.wait(_REPORT_EVERY_S):
                 return
 
@@ -77,6 +81,7 @@ def _start(sender: str, **_signal: object) -> None:
     threading.Thread(target=child.report_until_left, name="report", daemon=True).start()
     child.detail = child.parts.load()
     child.state = "ready" if child.parts.has_model else "waiting for model"
+    child.report()
     _log.info("queue %s: %s", queue, child.detail)
     _child = child
 
