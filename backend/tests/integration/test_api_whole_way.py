@@ -115,7 +115,7 @@ def test_proposals_are_decided_edited_and_exported(tmp_path: Path) -> None:
         assert get(system, "/projects/default/classes")["items"] == [{"name": "blue"}, {"name": "red"}]
         export = post(system, "/exports", {"directory": str(tmp_path / "dataset")})
         assert (export["state"], export["result"]["n_annotations"]) == ("done", 2)
-        coco = json.loads((tmp_path / "dataset" / "annotations.json").read_text())
+        coco = json.loads((tmp_path / "dataset" / "annotations" / "instances_default.json").read_text())
         assert len(coco["annotations"]) == 2
 
 

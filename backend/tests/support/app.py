@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image as Pictures
 
+from komadori.api import server
 from komadori.api.app import create_app
 from komadori.bootstrap import WorkerParts, open_context, prepare_home
 from komadori.core.types import Image, Queue, VideoState
@@ -70,6 +73,24 @@ def inline_system(home: Path, **options: Any) -> Iterator[InlineSystem]:
     with TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as client:
         yield InlineSystem(settings, ctx, queue, app, client)
     ctx.sessions.close()
+
+
+@contextmanager
+def live_server(app: FastAPI) -> Iterator[str]:
+    """Serves an application over real HTTP on a loopback port: its URL."""
+    listener = server.bind("127.0.0.1", 0)
+    running = server.server_of(app)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="uvicorn")
+    thread.start()
+    try:
+        while not running.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join()
+        listener.close()
 
 
 def seed_video(

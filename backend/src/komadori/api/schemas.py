@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    JsonValue,
     StringConstraints,
     WithJsonSchema,
     model_validator,
@@ -68,6 +69,11 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _such_as(**example: JsonValue) -> ConfigDict:
+    """Adds an example to the description of a body."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class Segmentation(_Body):
     """A mask as COCO's compressed run lengths."""
 
@@ -97,6 +103,8 @@ def _every_second() -> dict[Name, SamplerValue]:
 class AddVideo(_Body):
     """A file to take frames from."""
 
+    model_config = _such_as(path="/data/recording.mp4", sampler="every", sampler_parameters={"seconds": 1})
+
     path: Path = Field(description="Absolute, on the machine that runs Komadori")
     project: Name = projects.DEFAULT
     sampler: Name = "every"
@@ -106,6 +114,8 @@ class AddVideo(_Body):
 
 class Search(_Body):
     """A question in words, or by a stored frame: one of the two."""
+
+    model_config = _such_as(text="a red car at night", k=20)
 
     text: Plain | None = Field(None, max_length=10_000)
     like_frame_id: Id | None = None
@@ -130,6 +140,8 @@ class TopOfSearch(_Body):
 class Annotate(_Body):
     """What to look for, and in which frames: some, the best of a search, a video's, or all of the project."""
 
+    model_config = _such_as(prompts=["car", "traffic light"], video_id="1", score_threshold=0.5)
+
     prompts: list[Plain] = Field(min_length=1, max_length=annotate.MAX_PROMPTS)
     project: Name = projects.DEFAULT
     video_id: Id | None = None
@@ -149,6 +161,8 @@ class Annotate(_Body):
 class DrawAnnotation(_Body):
     """An object that a person has found; a mask brings its own box."""
 
+    model_config = _such_as(frame_id="1", class_name="car", bbox_xyxy=[4, 8, 20, 40])
+
     frame_id: Id
     class_name: Name
     bbox_xyxy: Box | None = None
@@ -157,6 +171,8 @@ class DrawAnnotation(_Body):
 
 class EditAnnotation(_Body):
     """What to change; with `expected_revision` only if nobody has changed it since."""
+
+    model_config = _such_as(class_name="truck", expected_revision=1)
 
     class_name: Name | None = None
     bbox_xyxy: Box | None = None
@@ -168,12 +184,16 @@ class EditAnnotation(_Body):
 class Decide(_Body):
     """The same decision about many annotations; all of them change, or none."""
 
+    model_config = _such_as(ids=["1", "2"], status="accepted")
+
     ids: list[Id] = Field(min_length=1, max_length=review.MAX_AT_ONCE)
     status: Status
 
 
 class Export(_Body):
     """A dataset to write to a folder."""
+
+    model_config = _such_as(directory="/data/dataset", format="coco", status="accepted")
 
     directory: Path = Field(description="Absolute, on the machine that runs Komadori")
     format: Name = "coco"
@@ -184,11 +204,15 @@ class Export(_Body):
 class Verify(_Body):
     """A video to compare with its frame ledger."""
 
+    model_config = _such_as(video_id="1")
+
     video_id: Id
 
 
 class Embed(_Body):
     """Frames to embed that have no vector yet."""
+
+    model_config = _such_as(project="default")
 
     project: Name = projects.DEFAULT
     video_id: Id | None = None

@@ -4,6 +4,7 @@ import ipaddress
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from komadori.api.app import create_app
 from komadori.bootstrap import configure_logging, prepare_home
@@ -25,14 +26,15 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
     check_binding(settings, host)
     configure_logging(settings.log_level)
     prepare_home(settings)
+    app = create_app(settings, is_local=is_loopback(host))
     with bind(host, port) as listener:
-        build(settings, host).run(sockets=[listener])
+        server_of(app).run(sockets=[listener])
 
 
-def build(settings: Settings, host: str) -> uvicorn.Server:
-    """A server for one process; it is given its socket when it runs."""
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """The server of an application; it is given its socket when it runs."""
     config = uvicorn.Config(
-        create_app(settings, is_local=is_loopback(host)),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -25,6 +25,9 @@ _PRIORITIES = {Priority.INTERACTIVE: 0, Priority.BULK: 1}
 
 _HINT_LIFETIME_S = 600
 
+_TRY_TWICE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+"""Otherwise kombu tries for six seconds, for every single hint."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -110,5 +113,7 @@ class CeleryQueue:
 
 
 def create(broker_url: str) -> JobQueue:
-    """A queue over the broker at that URL."""
-    return CeleryQueue(create_app(broker_url))
+    """A queue over the broker at that URL; when that is down, a hint is given up after the second try."""
+    app = create_app(broker_url)
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, **_TRY_TWICE}
+    return CeleryQueue(app)

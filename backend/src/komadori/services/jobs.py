@@ -82,9 +82,11 @@ def _take_unannounced(session: Session) -> list[tuple[Queue, int]]:
 
 
 def _send(ctx: Context, found: Sequence[tuple[Queue, int]]) -> int:
-    unsent = [
-        chunk_id for queue, chunk_id in found if not ctx.queue.wake_for_chunk(queue, chunk_id, Priority.BULK)
-    ]
+    unsent = [chunk_id for _, chunk_id in found]
+    for queue, chunk_id in found:
+        if not ctx.queue.wake_for_chunk(queue, chunk_id, Priority.BULK):
+            break  # a broker that does not take this one would only let the others wait, too
+        unsent.remove(chunk_id)
     if unsent:
         with ctx.sessions.write() as session:
             rows.forget_published(session, unsent)

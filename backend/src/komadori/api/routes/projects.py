@@ -24,8 +24,11 @@ def list_projects(ctx: Ctx) -> Page[answers.Project]:
     return Page(items=items, total=len(items), next_cursor=None)
 
 
+ProjectName = Annotated[Name, PathParameter(examples=["default"])]
+
+
 @router.get("/{name:path}/classes", responses=documented(404))
-def list_classes(ctx: Ctx, name: Annotated[Name, PathParameter()]) -> Page[answers.ClassName]:
+def list_classes(ctx: Ctx, name: ProjectName) -> Page[answers.ClassName]:
     """The classes of a project, by name."""
     with ctx.sessions.read() as session:
         found = projects.class_names(session, projects.by_name(session, name).id)

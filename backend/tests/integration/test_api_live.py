@@ -1,0 +1,216 @@
+"""The API on a real socket: what the description promises holds for requests made from it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+import schemathesis.checks as checks
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+from websockets.sync.client import ClientConnection, connect
+
+from komadori.api.app import create_app
+from komadori.api.guard import UPLOAD_PATH
+from komadori.settings import Settings
+from tests.support.app import NEVER_S, inline_context, jpeg_of, live_server, picture, seed_video
+from tests.support.clips import clip
+from tests.support.workers import Installation, installation, wait_until
+
+PROMISES = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+STRICT = [*PROMISES, checks.negative_data_rejection]
+"""Not for forms: an empty field of a form counts as one that was not given."""
+
+PICTURE = jpeg_of(picture(["red"]))
+
+IDS = ["1", "2", "3", "9", "999"]
+"""Some that exist, and one that does not."""
+
+
+def described() -> dict[str, Any]:
+    """The description, whose requests have ids among which there are some that exist."""
+    description = create_app(Settings(_env_file=None, home=Path("/nowhere"))).openapi()
+    for operation in (operation for path in description["paths"].values() for operation in path.values()):
+        operation["parameters"] = [_narrow(parameter) for parameter in operation.get("parameters", [])]
+    schemas = description["components"]["schemas"]
+    for name, body in schemas.items():
+        if body.get("additionalProperties") is False or name.startswith("Body_"):
+            schemas[name] = _narrow(body)
+    return description
+
+
+def _narrow(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_narrow(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") == "string" and str(part.get("pattern", "")).startswith("^[1-9]"):
+        return {"type": "string", "enum": IDS}
+    return {key: _narrow(value) for key, value in part.items()}
+
+
+schema = schemathesis.openapi.from_dict(
+    described(),
+    config=SchemathesisConfig.from_dict(
+        {"generation": {"deterministic": True, "max-examples": 10, "database": "none"}}
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    options, ctx, _ = inline_context(tmp_path_factory.mktemp("home"), query_timeout_s=2.0)
+    with live_server(create_app(options, ctx, reap_every_s=NEVER_S)) as url:
+        for name in ("a.mp4", "b.mp4", "c.mp4"):
+            seed_video(ctx, name=name, n_frames=4)
+        httpx.post(f"{url}/api/v1/annotation-runs", json={"prompts": ["red", "green"]}).raise_for_status()
+        yield url
+    ctx.sessions.close()
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[requests.Session]:
+    """One connection for all requests."""
+    with requests.Session() as connection:
+        yield connection
+
+
+@pytest.fixture
+def answered() -> Iterator[set[int]]:
+    """Collects the statuses of an operation; some request must have been answered well."""
+    statuses: set[int] = set()
+    yield statuses
+    assert any(status < 300 for status in statuses), statuses
+
+
+@schema.parametrize()
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_every_operation_keeps_its_promises(
+    case: schemathesis.Case[Any], url: str, connection: requests.Session, answered: set[int], tmp_path: Path
+) -> None:
+    body: Any = case.body
+    if isinstance(body, dict) and body.get("path") == "/data/recording.mp4":
+        body["path"] = str(clip("h264.mp4"))
+    if isinstance(body, dict) and str(body.get("directory", "")).startswith("/"):
+        body["directory"] = str(tmp_path / "dataset")
+    if case.path == UPLOAD_PATH and isinstance(body, dict) and "file" in body:
+        body["file"] = PICTURE
+    if case.method == "DELETE" and case.path_parameters.get("annotation_id") in IDS[:-1]:
+        case.path_parameters["annotation_id"] = _drawn(url)
+    promises = PROMISES if case.path == UPLOAD_PATH else STRICT
+    response = case.call_and_validate(base_url=url, session=connection, checks=promises)
+    answered.add(response.status_code)
+
+
+def test_a_client_that_does_not_read_holds_up_nobody_and_hears_the_end_later(url: str) -> None:
+    address = f"{url.replace('http', 'ws', 1)}/api/v1/events"
+    with connect(address, max_queue=1) as deaf, connect(address) as first, connect(address) as second:
+        for client in (first, second):
+            job = httpx.post(f"{url}/api/v1/embeddings", json={}).raise_for_status().json()
+            _hear_of(client, job["id"])
+        _hear_of(deaf, job["id"])
+
+
+def test_requests_that_wait_for_a_worker_hold_up_nobody(tmp_path: Path) -> None:
+    options, ctx, queue = inline_context(tmp_path, query_timeout_s=4.0)
+    queue.run_query = lambda _query_id: None
+    with (
+        live_server(create_app(options, ctx, reap_every_s=NEVER_S)) as url,
+        ThreadPoolExecutor(60) as pool,
+    ):
+
+        def search(number: int) -> int:
+            body = {"text": f"car {number}"}
+            return httpx.post(f"{url}/api/v1/searches", json=body, timeout=60).status_code
+
+        searches = [pool.submit(search, number) for number in range(20)]
+        answers = [
+            pool.submit(lambda: httpx.get(f"{url}/api/v1/system", timeout=60).status_code) for _ in range(20)
+        ]
+        assert [answer.result() for answer in answers] == [200] * 20
+        assert not any(search.done() for search in searches)
+        assert {search.result() for search in searches} == {503}
+
+
+def test_a_served_api_tells_when_its_broker_is_gone_and_stops_when_told(tmp_path: Path) -> None:
+    with installation(tmp_path) as system, _served(system) as (process, url):
+        wait_until(lambda: _status(f"{url}/readyz") == 200, 60, "API that is ready")
+        system.kill_broker()
+        response = httpx.get(f"{url}/readyz", timeout=60)
+        assert (response.status_code, response.json()["code"]) == (503, "broker-unreachable")
+        assert _status(f"{url}/healthz") == 200
+        assert _status(f"{url}/api/v1/videos") == 200
+        with connect(f"{url.replace('http', 'ws', 1)}/api/v1/events"):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) in (0, -signal.SIGTERM)
+
+
+def test_an_api_open_to_the_network_does_not_start(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVE, "0.0.0.0", "0"],
+        env={**os.environ, "KOMADORI_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "KOMADORI_TOKEN" in done.stderr
+    assert not (tmp_path / "komadori.db").exists()
+
+
+_SERVE = (
+    "import sys; from komadori.api.server import serve; from komadori.settings import Settings;"
+    "serve(Settings(_env_file=None), sys.argv[1], int(sys.argv[2]))"
+)
+
+
+@contextmanager
+def _served(system: Installation) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The API in a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, "127.0.0.1", str(port)],
+        env={**os.environ, **system.settings.environment()},
+    )
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _status(url: str) -> int | None:
+    try:
+        return httpx.get(url, timeout=20).status_code
+    except httpx.TransportError:
+        return None
+
+
+def _drawn(url: str) -> str:
+    """The id of a new annotation, so that those which other operations ask for are not deleted."""
+    body = {"frame_id": "1", "class_name": "car", "bbox_xyxy": [0, 0, 9, 9]}
+    return str(httpx.post(f"{url}/api/v1/annotations", json=body).raise_for_status().json()["id"])
+
+
+def _hear_of(client: ClientConnection, job_id: str) -> None:
+    while json.loads(client.recv(timeout=20))["job"]["id"] != job_id:
+        pass
