@@ -16,7 +16,7 @@ demo: $(VENV)/.local ## Run the whole way on a sample video: frames, search, mas
 	@$(BIN)/komadori demo --output demo-output
 
 test: $(VENV)/.dev ## Run all tests
-	@cd backend && ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 check: $(VENV)/.dev ## Look at style, types, layers and whether the generated documents are fresh
 	cd backend && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check .

@@ -34,9 +34,15 @@ def build(queue: Queue, settings: Settings) -> Celery:
 
 
 def run(queue: Queue, settings: Settings) -> None:
-    """Run a worker in this process until it is told to stop; a running chunk is finished first."""
+    """Run a worker in this process until it is told to stop; a running chunk is finished first.
+
+    Threads of a model that wait for each other sleep instead of spinning: three workers share
+    the cores, and spinning takes them from the thread that is waited for. On two busy cores
+    the SAM 3 demo model took 1.1 s for a frame with spinning threads and 0.03 s without.
+    """
     configure_logging(settings.log_level)
     os.environ.update(settings.environment())
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     build(queue, settings).worker_main(
         [
             "worker",
