@@ -12,7 +12,10 @@ from unittest import mock
 import pytest
 from PIL import Image as Pictures
 
+from komadori.cli.doctor import ok
+from komadori.cli.machine_checks import check_api
 from komadori.cli.main import main
+from komadori.settings import Settings
 from tests.support.clips import clip
 from tests.support.running_up import running_up
 
@@ -207,18 +210,8 @@ def test_an_unknown_thing_is_an_error_with_a_code(shell: Shell) -> None:
     assert err.startswith("not-found: ")
 
 
-def test_doctor_finds_nothing_wrong(shell: Shell) -> None:
-    """Its own database is that of the settings, so only the API is asked here."""
-    (api,) = [check for check in _doctor(shell)["checks"] if check["id"] == "api"]
-
-    assert api["status"] == "ok"
-    assert set(api) == {"id", "group", "status", "detail", "remedy", "ms"}
-
-
-def _doctor(shell: Shell) -> Any:
-    fakes = {"KOMADORI_EMBEDDER": "fake", "KOMADORI_SEGMENTER": "fake", "KOMADORI_HOME": "/tmp/none"}
-    with mock.patch.dict(os.environ, fakes):
-        return shell.json("doctor")
+def test_doctor_sees_the_running_api(url: str) -> None:
+    assert check_api(Settings(url=url)) == ok(f"ready at {url}")
 
 
 def _red_picture() -> bytes:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from PIL import Image as Pictures
 
 import komadori
 from komadori.cli import following, output
-from komadori.cli.answers import Annotation, Frame, Job, SearchAnswer
+from komadori.cli.answers import Annotation, Frame, Hit, Job, SearchAnswer
 from komadori.cli.client import ApiClient
 from komadori.cli.configuration import read_settings
 from komadori.cli.demo import gallery, system
@@ -29,6 +30,7 @@ _CLIP = "datasets/data/bikes.mp4"
 _EVERY_S = 0.5
 _WORDS = "a person riding a bicycle"
 _PROMPTS = ("person", "bicycle")
+_HITS = 5
 _OVERLAYS = 8
 _INDENT = "     "
 _WIDTH = 80
@@ -80,7 +82,15 @@ class Story:
         self._clip = clip
         self._choice = choice
         self._timings_s: dict[str, float] = {}
-        self._facts: JsonDict = {"komadori": komadori.__version__, "models": choice.settings}
+        self._details: list[str] = []
+        self._facts: JsonDict = {
+            "komadori": komadori.__version__,
+            "models": {
+                "embedder": choice.settings["KOMADORI_EMBEDDER"],
+                "segmenter": choice.settings["KOMADORI_SEGMENTER"],
+                "remark": choice.remark,
+            },
+        }
 
     def tell(self, home: Path) -> None:
         """All steps, then where to look."""
@@ -93,8 +103,10 @@ class Story:
                     api = stack.enter_context(system.running(home, self._choice.settings))
                 self._say(f"Models: {self._choice.remark}")
             self._work(api)
-            with self._step("stop", "Stop what was started"), output.spinner("the workers finish"):
-                stack.close()
+            with self._step("stop", "Stop what was started"):
+                with output.spinner("the workers finish"):
+                    stack.close()
+                self._say("All processes have ended.")
         self._facts["timings_s"] = {name: round(s, 3) for name, s in self._timings_s.items()}
         summary = json.dumps(self._facts, indent=2, ensure_ascii=False)
         (self._folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
@@ -138,30 +150,21 @@ class Story:
         return video.id
 
     def _search(self, api: ApiClient, frames: Sequence[Frame]) -> dict[str, SearchAnswer]:
+        scope: Any = {"k": _HITS, "video_id": None, "project": DEFAULT_PROJECT}
         with self._step("search_text", "Search by words"):
-            by_words = api.search(text=_WORDS, k=len(frames), video_id=None, project=DEFAULT_PROJECT)
-            self._say(f'"{_WORDS}": {_best(by_words)}')
+            by_words = api.search(text=_WORDS, **scope)
+            self._say(f'"{_WORDS}": {_best(by_words.hits)}')
         source = frames[len(frames) // 2]
         with self._step("search_image", "Search by a picture, and by likeness to a frame"):
             picture = _middle_of(api.image(source.id))
             (self._folder / "query.png").write_bytes(picture)
-            by_picture = api.search_image(
-                "query.png", picture, k=len(frames), video_id=None, project=DEFAULT_PROJECT
-            )
-            self._say(f"query.png, a piece of frame {source.id}: {_best(by_picture)}")
-            likeness = api.search(
-                like_frame_id=source.id, k=len(frames), video_id=None, project=DEFAULT_PROJECT
-            )
-            self._say(f"like frame {source.id}: {_best(likeness)}")
+            by_picture = api.search_image("query.png", picture, **scope)
+            self._say(f"query.png, the middle of frame {source.id}: {_best(by_picture.hits)}")
+            likeness = api.search(like_frame_id=source.id, **scope)
+            others = [hit for hit in likeness.hits if hit.frame_id != source.id]
+            self._say(f"like frame {source.id}, but another one: {_best(others)}")
         answers = {f'"{_WORDS}"': by_words, "by query.png": by_picture, f"like frame {source.id}": likeness}
-        self._facts["searches"] = [
-            {
-                "query": answer.query,
-                "hits": [hit.as_json() for hit in answer.hits[:5]],
-                "n_moments": len(answer.moments),
-            }
-            for answer in answers.values()
-        ]
+        self._facts["searches"] = [answer.as_json() for answer in answers.values()]
         return answers
 
     def _annotate(self, api: ApiClient, video_id: str) -> list[Annotation]:
@@ -221,11 +224,16 @@ class Story:
         output.line(f"{len(self._timings_s) + 1}/{N_STEPS}  {title}")
         yield
         self._timings_s[name] = time.monotonic() - began_s
-        self._say(f"({output.span(self._timings_s[name])})")
+        took = output.span(self._timings_s[name]).replace(" ", "\N{NO-BREAK SPACE}")
+        self._details[-1] += f" ({took})"
+        for detail in self._details:
+            for part in textwrap.wrap(detail, _WIDTH - len(_INDENT)):
+                output.line(f"{_INDENT}{part}")
+        self._details.clear()
 
     def _say(self, text: str) -> None:
-        for part in textwrap.wrap(text, _WIDTH - len(_INDENT)):
-            output.line(f"{_INDENT}{part}")
+        """Add a detail to the step; it is printed when the step ends, the last one with its time."""
+        self._details.append(text)
 
     def _point_out(self, took_s: float) -> None:
         output.line()
@@ -241,9 +249,9 @@ class Story:
         output.line("Next, with a video of your own: komadori up, then komadori add VIDEO --wait")
 
 
-def _best(answer: SearchAnswer) -> str:
-    best = answer.hits[0]
-    return f"best at {output.clock(best.pts_s)} (frame {best.frame_id}, score {best.score:.3f})."
+def _best(hits: Sequence[Hit]) -> str:
+    best = hits[0]
+    return f"frame {best.frame_id} at {output.clock(best.pts_s)}, score {best.score:.3f}."
 
 
 def _listed(counts: dict[str, int]) -> str:
