@@ -20,6 +20,10 @@ SELECTIVE = [
     "loop.gif", "one_frame.mp4", "gap.mp4", "odd.mp4", "interlaced.mpg", "alpha.webm", "prores.mov",
     "cover.mp4", "turned_90.mp4",
 ]  # fmt: skip
+SOUGHT = [
+    "h264.mp4", "open_gop.mp4", "pyramid.mkv", "hevc_open.mp4", "vp9.webm", "av1.mp4", "mpeg2.mpg",
+    "h264.ts", "simple.avi", "fragmented.mp4", "edit_list.mp4", "vfr.mp4",
+]  # fmt: skip
 COUNTED = ["b_frames.avi", "raw.h264", "negative.mkv", "joined.ts"]
 
 
@@ -72,6 +76,19 @@ def test_real_footage(name: str) -> None:
     wanted = list(range(0, len(truth), 25))
     found, _ = decode(path, facts, index, wanted)
     assert found == {i: truth[i].md5 for i in wanted}
+
+
+@pytest.mark.parametrize("name", SOUGHT)
+def test_seeking_over_what_is_not_needed_changes_nothing(name: str) -> None:
+    path = clip(name)
+    facts, index = probe_video(path)
+    truth = true_frames(path)
+    wanted = list(range(3, len(truth), 31))
+    source = Source(path, facts.stream_index, index, max_pixels=10**7, n_threads=1, seek_over_bytes=0)
+    stats = DecodeStats()
+    found = {d.decode_index: samples_md5(d.frame) for d in decode_wanted(source, wanted, stats)}
+    assert found == {i: truth[i].md5 for i in wanted}
+    assert not stats.has_fallen_back
 
 
 def test_threads_change_nothing() -> None:

@@ -53,6 +53,8 @@ class Source:
     window: PacketIndex
     max_pixels: int
     n_threads: int
+    seek_over_bytes: int = 2 * 1024**2
+    """Unneeded packets of more than this much together are not even read."""
 
 
 @dataclass(slots=True)
@@ -119,16 +121,15 @@ def _decode_groups(
     feed = feed_rows(window, wanted_rows.tolist(), extra_groups=int(is_thorough))
     row_of = {pts: row for row, pts in enumerate(window.pts.tolist()) if window.decode_index[row] >= 0}
     decoder = _Decoder(source, stats)
-    previous = -1
-    for row, packet in decoder.packets(feed):
-        frames: list[VideoFrame] = []
-        if previous >= 0 and row != previous + 1:
-            frames += decoder.drain()
-        previous = row
-        decoder.skip_unreferenced(not (is_thorough or is_wanted[row]))
-        frames += decoder.feed(row, packet)
-        yield from decoder.pick(frames, row_of, is_wanted)
-    yield from decoder.pick(decoder.drain(), row_of, is_wanted)
+    for stretch in decoder.stretches(feed):
+        previous = int(stretch[0]) - 1
+        for row, packet in decoder.packets(stretch):
+            frames = [] if row == previous + 1 else decoder.drain()
+            previous = row
+            decoder.skip_unreferenced(not (is_thorough or is_wanted[row]))
+            frames += decoder.feed(row, packet)
+            yield from decoder.pick(frames, row_of, is_wanted)
+        yield from decoder.pick(decoder.drain(), row_of, is_wanted)
     decoder.close()
 
 
@@ -149,7 +150,7 @@ def _decode_in_order(source: Source, wanted: Sequence[int], stats: DecodeStats) 
 
 
 def _everything(decoder: "_Decoder", n_packets: int) -> Iterator[VideoFrame]:
-    for row, packet in decoder.packets(np.ones(n_packets, np.bool_)):
+    for row, packet in decoder.packets(np.arange(n_packets)):
         yield from decoder.feed(row, packet)
     yield from decoder.drain()
 
@@ -163,16 +164,26 @@ class _Decoder:
         self._stats = stats
         self._pts: list[int] = source.window.pts.tolist()
         self._sizes: list[int] = source.window.sizes.tolist()
+        self._row_of = {key: row for row, key in enumerate(zip(self._pts, self._sizes, strict=True))}
+        self._end = max(self._pts) + int(_OVERRUN_S / source.window.time_base)
         self._damage = _Damage(source.window.key_rows)
         self._n_logged = n_logged_errors()
         self._has_lost_pictures = False
+        self._has_read = False
         self._open()
 
-    def packets(self, feed: NDArray[np.bool_]) -> "Iterator[tuple[int, Packet[VideoStream]]]":
-        """The packets to feed with their positions in the window, from wherever reading has to start."""
-        first, last = (int(row) for row in np.flatnonzero(feed)[[0, -1]])
+    def stretches(self, feed: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+        """The positions of the packets to feed, parted where it is better to seek than to read on."""
+        rows = np.flatnonzero(feed)
+        read = np.cumsum(self._window.sizes, dtype=np.int64)
+        unneeded = read[rows[1:] - 1] - read[rows[:-1]]
+        return np.split(rows, np.flatnonzero(unneeded > self._source.seek_over_bytes) + 1)
+
+    def packets(self, stretch: NDArray[np.int64]) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        """The packets at these positions, from wherever reading has to start; the decoder must be drained."""
+        wanted, first, last = frozenset(stretch.tolist()), int(stretch[0]), int(stretch[-1])
         for row, packet in self._numbered(first):
-            if row <= last and feed[row]:
+            if row in wanted:
                 yield row, packet
             if row >= last:
                 return
@@ -241,12 +252,13 @@ class _Decoder:
 
     def _numbered(self, first: int) -> "Iterator[tuple[int, Packet[VideoStream]]]":
         """The packets of the window with their positions, from ``first`` or earlier."""
-        if self._window.first_row == 0:
+        if self._window.first_row == 0 and not self._has_read:
+            self._has_read = True
             yield from self._counted()
             return
         for back_s in (*_SEEK_BACK_S, None):
             is_found = False
-            for row, packet in self._matched(back_s):
+            for row, packet in self._matched(first, back_s):
                 if not is_found and row > first:
                     break  # The demuxer landed too late: go back further.
                 is_found = True
@@ -262,37 +274,34 @@ class _Decoder:
                 raise changed_source(self._source.path)
             yield row, self._timed(row, packet)
 
-    def _matched(self, back_s: int | None) -> "Iterator[tuple[int, Packet[VideoStream]]]":
-        """Packets after seeking to ``back_s`` before the window, or from the beginning if None.
+    def _matched(self, first: int, back_s: int | None) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        """Packets after seeking to ``back_s`` before the one at ``first``, or from the beginning if None.
 
         The first one is recognised by its time and size, the others are counted from there:
         the times of the first packets after a seek are guesses in some containers.
         """
-        ticks_per_s = 1 / self._window.time_base
         if back_s is None:
             self._container.close()
             self._open()
         else:
-            self._seek(int(back_s * ticks_per_s))
-        row_of = {key: row for row, key in enumerate(zip(self._pts, self._sizes, strict=True))}
-        end = max(self._pts) + int(_OVERRUN_S * ticks_per_s)
+            self._seek(first, int(back_s / self._window.time_base))
         row = -1
         for packet in demux(self._container, self._stream):
             if row >= 0:
                 row += 1
             elif packet.pts is not None:
-                row = row_of.get((packet.pts, packet.size), -1)
-            if row >= len(self._sizes) or (packet.dts is not None and packet.dts > end):
+                row = self._row_of.get((packet.pts, packet.size), -1)
+            if row >= len(self._sizes) or (packet.dts is not None and packet.dts > self._end):
                 return
             if row >= 0:
                 if packet.size != self._sizes[row]:
                     return  # Damage made the demuxer cut packets differently: what follows is missing.
                 yield row, self._timed(row, packet)
 
-    def _seek(self, margin: int) -> None:
-        known = self._window.dts[self._window.dts != NO_TIME]
-        first = min(int(known[0]) if len(known) else self._pts[0], self._pts[0])
-        self._container.seek(first - margin, stream=self._stream, backward=True)
+    def _seek(self, first: int, margin: int) -> None:
+        pts, dts = self._pts[first], int(self._window.dts[first])
+        time = pts if dts == NO_TIME else min(pts, dts)
+        self._container.seek(time - margin, stream=self._stream, backward=True)
 
     def _timed(self, row: int, packet: "Packet[VideoStream]") -> "Packet[VideoStream]":
         """The packet with the time that it has in the index."""
