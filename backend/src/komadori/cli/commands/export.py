@@ -25,7 +25,7 @@ def export(
     ],
     format_name: Annotated[
         str, typer.Option("--format", metavar="|".join(registry.names("exporters")), help="The format.")
-    ],
+    ] = "coco",
     status: Annotated[
         Status, typer.Option(metavar="accepted|proposed|all", help="Which annotations.")
     ] = Status.ACCEPTED,
