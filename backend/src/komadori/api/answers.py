@@ -9,9 +9,7 @@ from pydantic import BaseModel, Field
 from komadori.api.schemas import ROOT, Segmentation
 from komadori.core import progress, types
 from komadori.core.types import AnnotationSource, AnnotationStatus, JobState, JsonDict, Queue, VideoState
-from komadori.db.repositories import jobs, workers
-from komadori.db.repositories.queues import QueueLoad
-from komadori.ml.checkpoints import ModelState, ModelStatus
+from komadori.db.repositories import jobs
 from komadori.services.search import SearchResult
 
 
@@ -333,91 +331,6 @@ class Issue(BaseModel):
     def of(issue: jobs.Issue) -> "Issue":
         """An issue as it is shown."""
         return Issue(item=issue.item, outcome=issue.outcome, reason=issue.reason)
-
-
-class Model(BaseModel):
-    """A checkpoint that is known or on this machine."""
-
-    name: str | None
-    model_id: str
-    revision: str | None
-    state: ModelState
-    size_bytes: int
-    licence: str | None
-    is_gated: bool
-    path: str | None
-
-    @staticmethod
-    def of(status: ModelStatus) -> "Model":
-        """A model as it is shown."""
-        return Model(
-            name=status.name,
-            model_id=status.model_id,
-            revision=status.revision,
-            state=status.state,
-            size_bytes=status.size_bytes,
-            licence=status.licence,
-            is_gated=status.is_gated,
-            path=None if status.path is None else str(status.path),
-        )
-
-
-class Worker(BaseModel):
-    """A worker process as it last reported."""
-
-    name: str
-    queue: Queue
-    state: str
-    detail: str
-    seen_s: float
-
-    @staticmethod
-    def of(worker: workers.Worker) -> "Worker":
-        """A worker as it is shown."""
-        return Worker(
-            name=worker.name,
-            queue=worker.queue,
-            state=worker.state,
-            detail=worker.detail,
-            seen_s=worker.seen_s,
-        )
-
-
-class QueueState(BaseModel):
-    """How much work waits in a queue, runs and has ended, in chunks."""
-
-    queue: Queue
-    queued: int
-    running: int
-    done: int
-    failed: int
-    cancelled: int
-    oldest_queued_s: float | None = Field(description="How long the oldest queued chunk has waited")
-
-    @staticmethod
-    def of(load: QueueLoad) -> "QueueState":
-        """A queue as it is shown."""
-        counts = {state.value: load.chunks.get(state, 0) for state in JobState}
-        return QueueState(queue=load.queue, oldest_queued_s=load.oldest_queued_s, **counts)
-
-
-class System(BaseModel):
-    """What this installation is, and how busy."""
-
-    version: str
-    embedder: str
-    segmenter: str
-    device: str
-    database: Literal["sqlite", "postgresql"]
-    home: str
-    is_offline: bool
-    queues: list[QueueState]
-
-
-class Health(BaseModel):
-    """That the process lives, or that it can do its work."""
-
-    status: Literal["ok"] = "ok"
 
 
 def _video_fields(video: types.Video) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from komadori.api import answers
+from komadori.api import system_answers as answers
 from komadori.api.deps import Ctx
 from komadori.api.guard import OPEN_PATH
 from komadori.api.routes.workers import SEEN_WITHIN_S

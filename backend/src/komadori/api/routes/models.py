@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from komadori import bootstrap
-from komadori.api import answers
+from komadori.api import system_answers as answers
 from komadori.api.deps import Configuration
 
 router = APIRouter(prefix="/models", tags=["system"])

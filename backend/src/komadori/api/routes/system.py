@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 import komadori
-from komadori.api import answers
+from komadori.api import system_answers as answers
 from komadori.api.deps import Configuration, Ctx
 from komadori.db.repositories import queues
 

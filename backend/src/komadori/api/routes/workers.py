@@ -4,7 +4,7 @@ import time
 
 from fastapi import APIRouter
 
-from komadori.api import answers
+from komadori.api import system_answers as answers
 from komadori.api.deps import Ctx
 from komadori.db.repositories import workers
 
