@@ -13,7 +13,7 @@ class Progress(Protocol):
         """Raise :class:`Cancelled` when the operation should stop at this point."""
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818  (it is no error)
     """The operation was asked to stop; what is finished is kept."""
 
 
