@@ -13,8 +13,9 @@ from starlette.testclient import WebSocketTestSession
 from komadori.api.app import create_app
 from komadori.api.events import EventHub
 from komadori.core.types import JobState, Queue
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
-from komadori.db.repositories.jobs import Counts, NewChunk
+from komadori.db.repositories.chunks import Counts, NewChunk
 from komadori.db.tables import JobRow
 from komadori.services import jobs
 from komadori.services.context import Context
@@ -37,18 +38,18 @@ def submit(ctx: Context, items: int = 10) -> int:
 
 def claim(ctx: Context, job_id: int) -> Any:
     with ctx.sessions.write() as session:
-        chunk = rows.chunks(session, job_id)[0]
-        return rows.claim(session, chunk.id, OWNER, 30.0, 3)
+        chunk = chunk_rows.of_job(session, job_id)[0]
+        return chunk_rows.claim(session, chunk.id, OWNER, 30.0, 3)
 
 
 def advance(ctx: Context, job_id: int, done: int) -> None:
     with ctx.sessions.write() as session:
-        rows.renew(session, rows.chunks(session, job_id)[0].id, OWNER, 30.0, done)
+        chunk_rows.renew(session, chunk_rows.of_job(session, job_id)[0].id, OWNER, 30.0, done)
 
 
 def finish(ctx: Context, job_id: int, chunk: Any) -> None:
     with ctx.sessions.write() as session:
-        rows.finish(session, chunk, OWNER, JobState.DONE, Counts(done=chunk.total))
+        chunk_rows.finish(session, chunk, OWNER, JobState.DONE, Counts(done=chunk.total))
         rows.settle(session, job_id)
 
 
@@ -183,8 +184,8 @@ def test_the_reaper_of_a_running_api_takes_back_the_chunk_of_a_dead_worker(tmp_p
     queue.run_chunk = lambda _chunk_id: None
     job_id = submit(ctx)
     with ctx.sessions.write() as session:
-        chunk = rows.chunks(session, job_id)[0]
-        rows.claim(session, chunk.id, OWNER, -1.0, 3)
+        chunk = chunk_rows.of_job(session, job_id)[0]
+        chunk_rows.claim(session, chunk.id, OWNER, -1.0, 3)
     app = create_app(settings, ctx, reap_every_s=0.05)
     told: list[int] = []
     queue.run_chunk = told.append

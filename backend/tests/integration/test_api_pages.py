@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from komadori.core.types import Queue
-from komadori.db.repositories import jobs as rows
-from komadori.db.repositories.jobs import Issue
+from komadori.db.repositories import chunks as chunk_rows
+from komadori.db.repositories.chunks import Issue
 from komadori.db.tables import JobIssueRow
 from komadori.services import jobs
 from tests.support.app import InlineSystem, inline_system, seed_video
@@ -72,8 +72,8 @@ def test_the_frames_of_one_sampling(system: InlineSystem) -> None:
 def test_issues_come_in_pages(system: InlineSystem) -> None:
     job_id = jobs.submit(system.ctx, "ingest", 1, {}, [])
     with system.ctx.sessions.write() as session:
-        rows.add_chunks(session, job_id, [rows.NewChunk("none", Queue.DEFAULT, {}, 5)])
-        chunk = rows.chunks(session, job_id)[0]
+        chunk_rows.add(session, job_id, [chunk_rows.NewChunk("none", Queue.DEFAULT, {}, 5)])
+        chunk = chunk_rows.of_job(session, job_id)[0]
         for number in range(5):
             issue = Issue(f"frame {number}", "skipped", "dark")
             session.add(JobIssueRow(job_id=job_id, chunk_id=chunk.id, **vars_of(issue)))

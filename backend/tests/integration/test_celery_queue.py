@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from komadori.core.types import Priority, Queue
-from komadori.db.repositories import jobs as rows
-from komadori.db.repositories.jobs import NewChunk
+from komadori.db.repositories import chunks as chunk_rows
+from komadori.db.repositories.chunks import NewChunk
 from komadori.queueing.celery_queue import create
 from komadori.services import jobs
 from tests.support.app import inline_context
@@ -84,5 +84,5 @@ def test_a_job_is_accepted_while_the_broker_is_down_and_asks_it_only_once(tmp_pa
     queue.run_chunk = told.append
     jobs.announce(ctx)
     with ctx.sessions.read() as session:
-        assert told == [chunk.id for chunk in rows.chunks(session, job_id)][: len(told)]
+        assert told == [chunk.id for chunk in chunk_rows.of_job(session, job_id)][: len(told)]
     assert told

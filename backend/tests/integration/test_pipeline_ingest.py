@@ -9,8 +9,8 @@ import pytest
 
 from komadori.core.errors import InputError, KomadoriError, NotFoundError
 from komadori.core.types import Job, JobState, VideoState
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import embeddings
-from komadori.db.repositories import jobs as rows
 from komadori.media.probe import probe_video
 from komadori.services import ingest, jobs, verify
 from tests.support.app import jpeg_of, picture
@@ -278,7 +278,7 @@ def test_cancel_keeps_what_is_committed_and_retry_does_the_rest(
         job = system.add(clip("h264.mp4"), EVERY_HALF)
         system.run_waiting(job.id)
         with system.ctx.sessions.read() as session:
-            chunks = [chunk.id for chunk in rows.chunks(session, job.id)][1:]
+            chunks = [chunk.id for chunk in chunk_rows.of_job(session, job.id)][1:]
         assert len(chunks) == 4
         system.run(chunks[0])
         system.run(chunks[1])

@@ -7,9 +7,10 @@ from pathlib import Path
 from komadori.bootstrap import open_context, prepare_home
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Job, JobState, Priority, Queue
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
 from komadori.db.repositories import projects
-from komadori.db.repositories.jobs import Counts, NewChunk
+from komadori.db.repositories.chunks import Counts, NewChunk
 from komadori.services import jobs
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult
@@ -53,7 +54,7 @@ class JobSystem:
 
     def chunks(self, job_id: int) -> Sequence[Chunk]:
         with self.ctx.sessions.read() as session:
-            return rows.chunks(session, job_id)
+            return chunk_rows.of_job(session, job_id)
 
     def run(self, chunk_id: int, handler: jobs.Handler, owner: str = "worker-a") -> JobState | None:
         return jobs.run_chunk(self.ctx, chunk_id, {KIND: handler}, owner)

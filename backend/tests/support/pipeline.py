@@ -26,9 +26,10 @@ from komadori.core.types import (
     Video,
 )
 from komadori.db.repositories import annotations, videos
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
 from komadori.db.repositories.annotations import Filter
-from komadori.db.repositories.jobs import Issue
+from komadori.db.repositories.chunks import Issue
 from komadori.media.base import SegmentReport
 from komadori.media.extract import extract_segment
 from komadori.media.segments import Segment
@@ -111,7 +112,7 @@ class Pipeline:
     def run_waiting(self, job_id: int) -> None:
         """Do the chunks of a job that wait now; those that they add wait on."""
         with self.ctx.sessions.read() as session:
-            waiting = [c.id for c in rows.chunks(session, job_id) if c.state is JobState.QUEUED]
+            waiting = [c.id for c in chunk_rows.of_job(session, job_id) if c.state is JobState.QUEUED]
         for chunk_id in waiting:
             self.run(chunk_id)
 
@@ -134,7 +135,7 @@ class Pipeline:
 
     def issues(self, job_id: int) -> list[Issue]:
         with self.ctx.sessions.read() as session:
-            return rows.issues(session, job_id)
+            return chunk_rows.issues(session, job_id)
 
     def videos(self) -> list[Video]:
         with self.ctx.sessions.read() as session:

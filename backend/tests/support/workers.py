@@ -12,6 +12,7 @@ from pathlib import Path
 from komadori.bootstrap import open_context, prepare_home
 from komadori.cli import embedded_broker
 from komadori.core.types import Job, JobState, Queue
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
 from komadori.db.repositories import workers
 from komadori.services import jobs
@@ -110,14 +111,14 @@ class Installation:
 
         def is_amid() -> bool:
             with self.ctx.sessions.read() as session:
-                states = [chunk.state for chunk in rows.chunks(session, job_id) if chunk.total]
+                states = [chunk.state for chunk in chunk_rows.of_job(session, job_id) if chunk.total]
             return {JobState.DONE, JobState.RUNNING, JobState.QUEUED} <= set(states)
 
         wait_until(is_amid, 60, "a job amid its chunks", poll_s=0.002)
 
     def attempts(self, job_id: int) -> list[int]:
         with self.ctx.sessions.read() as session:
-            return [chunk.attempts for chunk in rows.chunks(session, job_id)]
+            return [chunk.attempts for chunk in chunk_rows.of_job(session, job_id)]
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in (self.settings.home / "logs").glob("*.log"))

@@ -10,8 +10,9 @@ import pytest
 from komadori.core.errors import InputError, NotFoundError, StorageError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, JobState, Queue
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
-from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.services import jobs, ownership
 from komadori.services.jobs import ChunkResult
 from tests.support.jobs import KIND, JobSystem, fail_with, job_system, succeed
@@ -101,7 +102,7 @@ def test_a_worker_that_lost_its_lease_commits_nothing(tmp_path: Path) -> None:
     job = system.job(job_id)
     assert (job.state, job.done, job.failed) == (JobState.DONE, 10, 0)
     with system.ctx.sessions.read() as session:
-        assert rows.issues(session, job_id) == []
+        assert chunk_rows.issues(session, job_id) == []
 
 
 def test_the_lease_is_renewed_while_work_goes_on(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_the_chunk_of_a_dead_process_is_queued_again_at_once(system: JobSystem) 
     process = subprocess.Popen(["sleep", "60"])
     owner = f"{ownership._namespace()}/{process.pid}/{ownership._start_time(process.pid)}"
     with system.ctx.sessions.write() as session:
-        assert rows.claim(session, 1, owner, 3600, 3) is not None
+        assert chunk_rows.claim(session, 1, owner, 3600, 3) is not None
     jobs.reap(system.ctx)
     assert system.chunks(job_id)[0].state is JobState.RUNNING
     process.kill()
@@ -158,7 +159,7 @@ def test_a_chunk_that_kills_its_worker_is_set_aside(tmp_path: Path) -> None:
     job_id = system.submit(1, items=7)
     for attempt in range(3):
         with system.ctx.sessions.write() as session:
-            assert rows.claim(session, 1, f"worker-{attempt}", 0.001, 3) is not None
+            assert chunk_rows.claim(session, 1, f"worker-{attempt}", 0.001, 3) is not None
         time.sleep(0.01)
         jobs.reap(system.ctx)
     job = system.job(job_id)
@@ -249,7 +250,7 @@ def test_an_open_child_ends_after_its_parent(system: JobSystem) -> None:
     def feed_child(chunk: Chunk, progress: Progress) -> ChunkResult:
         def write(session: object) -> None:
             child_id = rows.open_child(session, system.job(job_id), "embed")  # type: ignore[arg-type]
-            rows.add_chunks(session, child_id, [NewChunk(KIND, Queue.SIGLIP, {}, 5)])  # type: ignore[arg-type]
+            chunk_rows.add(session, child_id, [NewChunk(KIND, Queue.SIGLIP, {}, 5)])  # type: ignore[arg-type]
 
         return ChunkResult(Counts(done=chunk.total), write=write)
 

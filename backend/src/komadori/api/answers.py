@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from komadori.api.schemas import ROOT, Segmentation
 from komadori.core import progress, types
 from komadori.core.types import AnnotationSource, AnnotationStatus, JobState, JsonDict, Queue, VideoState
-from komadori.db.repositories import jobs
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.services.search import SearchResult
 
 
@@ -328,7 +328,7 @@ class Issue(BaseModel):
     reason: str
 
     @staticmethod
-    def of(issue: jobs.Issue) -> "Issue":
+    def of(issue: chunk_rows.Issue) -> "Issue":
         """An issue as it is shown."""
         return Issue(item=issue.item, outcome=issue.outcome, reason=issue.reason)
 

@@ -32,7 +32,7 @@ from komadori.core.types import (
 )
 from komadori.db.repositories import annotations, jobs, projects, videos
 from komadori.db.repositories.annotations import NewAnnotation
-from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.media.images import read_frame
 from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.services import search

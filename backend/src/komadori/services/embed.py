@@ -14,7 +14,7 @@ from komadori.core.errors import InputError, KomadoriError, NotFoundError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, Job, Queue
 from komadori.db.repositories import embeddings, jobs, projects, videos
-from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.media.images import read_frame, read_query_picture
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.services.context import Context

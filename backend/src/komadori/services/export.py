@@ -13,7 +13,7 @@ from komadori.core.errors import ConflictError, InputError, StorageError
 from komadori.core.progress import Progress
 from komadori.core.types import Annotation, AnnotationStatus, Chunk, Frame, Job, Queue, Video
 from komadori.db.repositories import annotations, jobs, projects, videos
-from komadori.db.repositories.jobs import Counts, NewChunk
+from komadori.db.repositories.chunks import Counts, NewChunk
 from komadori.exporters.base import DatasetInfo, DatasetItem, Exporter, ExportSummary
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, submit

@@ -15,8 +15,9 @@ from komadori.core import registry
 from komadori.core.errors import InputError, NotFoundError, StorageError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Job, JsonDict, Queue, Video, VideoState
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs, projects, videos
-from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.db.repositories.videos import NewVideo
 from komadori.media.base import ExtractedFrame, ExtractOptions, VideoFacts
 from komadori.media.extract import extract_segment
@@ -170,7 +171,7 @@ def _plan(ctx: Context, session: Session, job: Job, new: NewVideo, stamp: Stamp,
     chunks = [
         NewChunk(DECODE, Queue.DEFAULT, {**payload, "segment": s.to_dict()}, len(s.targets)) for s in segments
     ]
-    jobs.add_chunks(session, job.id, chunks)
+    chunk_rows.add(session, job.id, chunks)
     jobs.set_result(
         session,
         job.id,
@@ -222,7 +223,7 @@ def _queue_embedding(ctx: Context, session: Session, job: Job, frame_ids: Sequen
     """Let frames be embedded while others are still being decoded."""
     if frame_ids:
         child_id = jobs.open_child(session, job, embed.KIND)
-        jobs.add_chunks(session, child_id, embed.chunks_of(frame_ids, ctx.options.embed_chunk_frames))
+        chunk_rows.add(session, child_id, embed.chunks_of(frame_ids, ctx.options.embed_chunk_frames))
 
 
 def _find_or_add(session: Session, new: NewVideo) -> int:

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from komadori.core.errors import KomadoriError
 from komadori.core.progress import Cancelled, Progress
 from komadori.core.types import Chunk, Job, JobState, Priority, Queue
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
-from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.services import ownership
 from komadori.services.context import Context
 
@@ -63,7 +64,7 @@ def submit(
     """Create a job with its first chunks and wake the workers: the job's id."""
     with ctx.sessions.write() as session:
         job_id = rows.create(session, kind, project_id, parameters)
-        rows.add_chunks(session, job_id, chunks)
+        chunk_rows.add(session, job_id, chunks)
         rows.settle(session, job_id)
         found = _take_unannounced(session)
     _send(ctx, found)
@@ -78,7 +79,7 @@ def announce(ctx: Context) -> int:
 
 
 def _take_unannounced(session: Session) -> list[tuple[Queue, int]]:
-    return rows.take_unannounced(session, _HINTS_AHEAD, _HINT_STALE_S, _IDLE_HINT_STALE_S)
+    return chunk_rows.take_unannounced(session, _HINTS_AHEAD, _HINT_STALE_S, _IDLE_HINT_STALE_S)
 
 
 def _send(ctx: Context, found: Sequence[tuple[Queue, int]]) -> int:
@@ -89,14 +90,14 @@ def _send(ctx: Context, found: Sequence[tuple[Queue, int]]) -> int:
         unsent.remove(chunk_id)
     if unsent:
         with ctx.sessions.write() as session:
-            rows.forget_published(session, unsent)
+            chunk_rows.forget_published(session, unsent)
     return len(found) - len(unsent)
 
 
 def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owner: str) -> JobState | None:
     """Claim a chunk, do it and commit: its new state, or None when there was nothing to do."""
     with ctx.sessions.write() as session:
-        chunk = rows.claim(session, chunk_id, owner, ctx.options.lease_s, ctx.options.max_attempts)
+        chunk = chunk_rows.claim(session, chunk_id, owner, ctx.options.lease_s, ctx.options.max_attempts)
     if chunk is None:
         return None
     try:
@@ -135,7 +136,9 @@ def _commit(
     ctx: Context, chunk: Chunk, owner: str, state: JobState, result: ChunkResult, error: str | None = None
 ) -> JobState:
     with ctx.sessions.write() as session:
-        if not rows.finish(session, chunk, owner, state, result.counts, error=error, issues=result.issues):
+        if not chunk_rows.finish(
+            session, chunk, owner, state, result.counts, error=error, issues=result.issues
+        ):
             raise LostLeaseError
         result.write(session)
         rows.settle(session, chunk.job_id)
@@ -186,7 +189,9 @@ class Lease:
     def _renew(self) -> None:
         done = min(self._done, self._chunk.total)
         with self._ctx.sessions.write() as session:
-            must_stop = rows.renew(session, self._chunk.id, self._owner, self._ctx.options.lease_s, done)
+            must_stop = chunk_rows.renew(
+                session, self._chunk.id, self._owner, self._ctx.options.lease_s, done
+            )
         if must_stop is None and not self._is_finished.is_set():
             self._is_lost.set()
         elif must_stop:
@@ -196,11 +201,13 @@ class Lease:
 def reap(ctx: Context) -> None:
     """Take back the chunks of workers that are gone, and send hints that were lost."""
     with ctx.sessions.read() as session:
-        gone = [(chunk_id, owner) for chunk_id, owner in rows.owned(session) if ownership.is_gone(owner)]
+        gone = [
+            (chunk_id, owner) for chunk_id, owner in chunk_rows.owned(session) if ownership.is_gone(owner)
+        ]
     with ctx.sessions.write() as session:
         for chunk_id, owner in gone:
-            rows.release(session, chunk_id, owner)
-        for chunk in rows.requeue_expired(session, ctx.options.max_attempts):
+            chunk_rows.release(session, chunk_id, owner)
+        for chunk in chunk_rows.requeue_expired(session, ctx.options.max_attempts):
             _log.warning("chunk %s lost its worker after attempt %s", chunk.id, chunk.attempts)
     announce(ctx)
 

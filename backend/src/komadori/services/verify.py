@@ -12,7 +12,7 @@ from pathlib import Path
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Frame, Job, Queue, Video
 from komadori.db.repositories import jobs, videos
-from komadori.db.repositories.jobs import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.media.base import ExtractedFrame, ExtractOptions, VideoFacts
 from komadori.media.extract import extract_segment, reextract_frames
 from komadori.media.packet_index import PacketIndex

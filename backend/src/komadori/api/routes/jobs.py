@@ -8,6 +8,7 @@ from komadori.api.errors import documented
 from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, position
 from komadori.api.schemas import ROOT, Id, ProjectFilter
 from komadori.core import types
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
 from komadori.db.repositories import projects
 from komadori.services import jobs
@@ -40,7 +41,7 @@ def get_job(ctx: Ctx, job_id: Id) -> answers.JobDetail:
     """One job with its chunks and the jobs that it brought about."""
     with ctx.sessions.read() as session:
         job = rows.get(session, job_id)
-        chunks = rows.chunks(session, job_id)
+        chunks = chunk_rows.of_job(session, job_id)
         children = rows.page(session, parent_id=job_id, limit=_CHILDREN_SHOWN)
     return answers.JobDetail.with_parts(job, chunks, sorted(child.id for child in children))
 
@@ -53,8 +54,8 @@ def list_issues(
     offset = position(cursor) or 0
     with ctx.sessions.read() as session:
         rows.get(session, job_id)
-        found = rows.issues(session, job_id, limit + 1, offset)
-        total = rows.count_issues(session, job_id)
+        found = chunk_rows.issues(session, job_id, limit + 1, offset)
+        total = chunk_rows.count_issues(session, job_id)
     return page_of(found, limit, total, answers.Issue.of, lambda _issue: offset + limit)
 
 

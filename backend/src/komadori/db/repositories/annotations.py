@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from komadori.core.errors import ConflictError, NotFoundError
 from komadori.core.masks import Rle
 from komadori.core.types import Annotation, AnnotationRun, AnnotationSource, AnnotationStatus, JsonDict
-from komadori.db.repositories.upsert import insert_missing
+from komadori.db.repositories.statements import insert_missing
 from komadori.db.tables import (
     AnnotationRevisionRow,
     AnnotationRow,

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from komadori.core.types import EmbeddingSpace, JobState, JsonDict
-from komadori.db.repositories.upsert import insert_missing
+from komadori.db.repositories.statements import insert_missing
 from komadori.db.tables import EmbeddingRow, EmbeddingSpaceRow, FrameRow, QueryRow, VideoRow
 
 _IDS_AT_ONCE = 500

@@ -1,50 +1,17 @@
-"""Jobs and chunks: the truth about all long work.
-
-A chunk is claimed by one conditional update and finished by another that names its
-owner. Whoever has lost the lease in between changes nothing: that is the fence.
-"""
+"""Jobs: requests for long work, done chunk by chunk. The database is the truth about them."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, CursorResult, and_, func, insert, or_, select, union_all, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from komadori.core.errors import NotFoundError
-from komadori.core.types import Chunk, Job, JobState, JsonDict, Queue, VideoState
-from komadori.db.tables import ChunkRow, FrameRow, JobIssueRow, JobRow, VideoRow
+from komadori.core.types import Job, JobState, JsonDict, VideoState
+from komadori.db.repositories.statements import n_changed
+from komadori.db.tables import ChunkRow, FrameRow, JobRow, VideoRow
 
 _LIVE = (JobState.QUEUED, JobState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class NewChunk:
-    """A chunk that is not in the database yet; ``total`` counts its items."""
-
-    kind: str
-    queue: Queue
-    payload: JsonDict
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How the items of a chunk ended."""
-
-    done: int = 0
-    skipped: int = 0
-    failed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Why an item was skipped or failed."""
-
-    item: str
-    outcome: str
-    reason: str
 
 
 def create(
@@ -76,133 +43,12 @@ def create(
     return row.id
 
 
-def add_chunks(session: Session, job_id: int, chunks: Sequence[NewChunk]) -> None:
-    """Append chunks to a job, in order."""
-    if not chunks:
-        return
-    _lock_job(session, job_id)
-    last = session.scalar(select(func.max(ChunkRow.position)).where(ChunkRow.job_id == job_id))
-    start = 0 if last is None else last + 1
-    session.execute(
-        insert(ChunkRow),
-        [
-            {
-                "job_id": job_id,
-                "position": start + offset,
-                "kind": chunk.kind,
-                "queue": chunk.queue.value,
-                "payload": chunk.payload,
-                "state": JobState.QUEUED.value,
-                "attempts": 0,
-                "total": chunk.total,
-                "done": 0,
-                "skipped": 0,
-                "failed": 0,
-            }
-            for offset, chunk in enumerate(chunks)
-        ],
-    )
-
-
-def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attempts: int) -> Chunk | None:
-    """Take a queued chunk, or one whose lease has run out; None when there is nothing to take."""
-    now = time.time()
-    is_free = or_(
-        ChunkRow.state == JobState.QUEUED,
-        and_(ChunkRow.state == JobState.RUNNING, ChunkRow.lease_until_s < now),
-    )
-    row = session.execute(
-        update(ChunkRow)
-        .where(ChunkRow.id == chunk_id, is_free, ChunkRow.attempts < max_attempts)
-        .values(
-            state=JobState.RUNNING,
-            attempts=ChunkRow.attempts + 1,
-            owner=owner,
-            lease_until_s=now + lease_s,
-            error=None,
-            done=0,
-            skipped=0,
-            failed=0,
-        )
-        .returning(ChunkRow)
-    ).scalar_one_or_none()
-    if row is None:
-        return None
-    session.execute(
-        update(JobRow)
-        .where(JobRow.id == row.job_id)
-        .values(state=JobState.RUNNING, started_s=func.coalesce(JobRow.started_s, now))
-    )
-    return _chunk(row)
-
-
-def renew(session: Session, chunk_id: int, owner: str, lease_s: float, done: int) -> bool | None:
-    """Extend the lease and report progress: whether to cancel, or None when the lease is lost."""
-    result = session.execute(
-        update(ChunkRow)
-        .where(_owned(chunk_id, owner))
-        .values(lease_until_s=time.time() + lease_s, done=done)
-        .returning(ChunkRow.job_id)
-    ).scalar_one_or_none()
-    if result is None:
-        return None
-    return bool(session.scalar(select(JobRow.is_cancel_requested).where(JobRow.id == result)))
-
-
-def finish(
-    session: Session,
-    chunk: Chunk,
-    owner: str,
-    state: JobState,
-    counts: Counts,
-    *,
-    error: str | None = None,
-    issues: Iterable[Issue] = (),
-) -> bool:
-    """End a chunk that is still owned; False (and nothing changed) when it is not.
-
-    A chunk that should be queued again is cancelled instead when its job is.
-    """
-    job = _lock_job(session, chunk.job_id)
-    if state == JobState.QUEUED and job.is_cancel_requested:
-        state = JobState.CANCELLED
-    result = session.execute(
-        update(ChunkRow)
-        .where(_owned(chunk.id, owner))
-        .values(
-            state=state,
-            owner=None,
-            lease_until_s=None,
-            published_s=None,
-            error=error,
-            done=counts.done,
-            skipped=counts.skipped,
-            failed=counts.failed,
-        )
-    )
-    if _count(result) == 0:
-        return False
-    rows = [
-        {
-            "job_id": chunk.job_id,
-            "chunk_id": chunk.id,
-            "item": issue.item,
-            "outcome": issue.outcome,
-            "reason": issue.reason,
-        }
-        for issue in issues
-    ]
-    if rows:
-        session.execute(insert(JobIssueRow), rows)
-    return True
-
-
 def settle(session: Session, job_id: int) -> JobState | None:
     """Give a job its final state when nothing of it is left to do; None while something is.
 
     Its open children are closed and settled with it.
     """
-    job = _lock_job(session, job_id)
+    job = lock(session, job_id)
     if job.is_open or JobState(job.state).is_terminal:
         return None
     states = _chunk_states(session, job_id)
@@ -224,13 +70,13 @@ def settle(session: Session, job_id: int) -> JobState | None:
 
 def set_result(session: Session, job_id: int, **values: object) -> None:
     """Merge values into the result of a job."""
-    job = _lock_job(session, job_id)
+    job = lock(session, job_id)
     job.result = {**job.result, **values}
 
 
 def request_cancel(session: Session, job_id: int) -> None:
     """Cancel what is queued and ask what runs to stop; what is done stays."""
-    job = _lock_job(session, job_id)
+    job = lock(session, job_id)
     if JobState(job.state).is_terminal:
         return
     job.is_cancel_requested = True
@@ -246,112 +92,21 @@ def request_cancel(session: Session, job_id: int) -> None:
 
 def reopen(session: Session, job_id: int) -> int:
     """Queue the failed and cancelled chunks of a job again: how many there were."""
-    job = _lock_job(session, job_id)
+    job = lock(session, job_id)
     result = session.execute(
         update(ChunkRow)
         .where(ChunkRow.job_id == job_id, ChunkRow.state.in_((JobState.FAILED, JobState.CANCELLED)))
         .values(state=JobState.QUEUED, attempts=0, error=None, published_s=None, done=0, skipped=0, failed=0)
     )
-    if _count(result):
+    if n_changed(result):
         job.state, job.error, job.finished_s = JobState.QUEUED, None, None
         job.is_cancel_requested = False
-    return _count(result)
-
-
-def release(session: Session, chunk_id: int, owner: str) -> None:
-    """Let the lease of a chunk run out at once, because its owner is known to be gone."""
-    session.execute(update(ChunkRow).where(_owned(chunk_id, owner)).values(lease_until_s=0.0))
-
-
-def owned(session: Session) -> list[tuple[int, str]]:
-    """The chunks that run, with their owners."""
-    rows = session.execute(
-        select(ChunkRow.id, ChunkRow.owner).where(
-            ChunkRow.state == JobState.RUNNING, ChunkRow.owner.is_not(None)
-        )
-    )
-    return [(chunk_id, owner) for chunk_id, owner in rows if owner]
-
-
-def requeue_expired(session: Session, max_attempts: int) -> list[Chunk]:
-    """Queue chunks whose owner fell silent; set aside those that were started too often."""
-    now = time.time()
-    rows = session.scalars(
-        select(ChunkRow).where(ChunkRow.state == JobState.RUNNING, ChunkRow.lease_until_s < now)
-    ).all()
-    for row in rows:
-        is_poison = row.attempts >= max_attempts
-        row.state = JobState.FAILED if is_poison else JobState.QUEUED
-        row.owner, row.lease_until_s, row.published_s = None, None, None
-        row.error = f"The worker was lost {row.attempts} times in a row." if is_poison else None
-        row.done, row.skipped, row.failed = 0, 0, row.total if is_poison else 0
-    session.flush()
-    for job_id in {row.job_id for row in rows}:
-        _finish_cancelled(session, job_id)
-        settle(session, job_id)
-    return [_chunk(row) for row in rows]
-
-
-def take_unannounced(
-    session: Session, ahead: int, stale_s: float, idle_stale_s: float
-) -> list[tuple[Queue, int]]:
-    """Chunks to announce now, by queue and id; they count as announced from now on.
-
-    For each queue the oldest ones, as many as there must be for ``ahead`` of its queued
-    chunks to be announced. A hint counts as lost after ``stale_s``, and already after
-    ``idle_stale_s`` when nothing of its queue runs.
-    """
-    now = time.time()
-    since = dict.fromkeys(Queue, now - idle_stale_s)
-    since |= dict.fromkeys(_busy_queues(session), now - stale_s)
-    n_announced = _announced(session, since)
-    waiting = [
-        select(ChunkRow.queue, ChunkRow.id)
-        .where(
-            ChunkRow.queue == queue,
-            ChunkRow.state == JobState.QUEUED,
-            or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < since[queue]),
-        )
-        .order_by(ChunkRow.id)
-        .limit(max(0, ahead - n_announced.get(queue, 0)))
-        .subquery()
-        for queue in Queue
-    ]
-    found = [
-        (Queue(queue), chunk_id) for queue, chunk_id in session.execute(union_all(*map(select, waiting)))
-    ]
-    if found:
-        ids = [chunk_id for _, chunk_id in found]
-        session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now))
-    return found
-
-
-def _busy_queues(session: Session) -> set[Queue]:
-    running = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING).distinct()
-    return {Queue(queue) for queue in session.scalars(running)}
-
-
-def _announced(session: Session, since_s: Mapping[Queue, float]) -> dict[Queue, int]:
-    """How many queued chunks of each queue were announced since then."""
-    is_announced = or_(
-        *(and_(ChunkRow.queue == queue, ChunkRow.published_s >= moment) for queue, moment in since_s.items())
-    )
-    rows = session.execute(
-        select(ChunkRow.queue, func.count())
-        .where(ChunkRow.state == JobState.QUEUED, is_announced)
-        .group_by(ChunkRow.queue)
-    )
-    return {Queue(queue): n for queue, n in rows}
-
-
-def forget_published(session: Session, chunk_ids: Sequence[int]) -> None:
-    """Say that nobody could be told of these chunks after all."""
-    session.execute(update(ChunkRow).where(ChunkRow.id.in_(chunk_ids)).values(published_s=None))
+    return n_changed(result)
 
 
 def open_child(session: Session, parent: Job, kind: str) -> int:
     """The child of that kind that still takes chunks, made when there is none: its id."""
-    _lock_job(session, parent.id)
+    lock(session, parent.id)
     found = session.scalar(
         select(JobRow.id).where(JobRow.parent_id == parent.id, JobRow.kind == kind, JobRow.is_open)
     )
@@ -405,50 +160,18 @@ def count(session: Session, project_id: int | None = None) -> int:
     return session.scalar(statement) or 0
 
 
-def chunks(session: Session, job_id: int) -> list[Chunk]:
-    """The chunks of a job, in order."""
-    rows = session.scalars(select(ChunkRow).where(ChunkRow.job_id == job_id).order_by(ChunkRow.position))
-    return [_chunk(row) for row in rows]
+def lock(session: Session, job_id: int) -> JobRow:
+    """The row of a job, which nobody else changes until the transaction ends.
 
-
-def issues(session: Session, job_id: int, limit: int = 1000, offset: int = 0) -> list[Issue]:
-    """Why items of a job were skipped or failed, in order."""
-    statement = select(JobIssueRow).where(JobIssueRow.job_id == job_id).order_by(JobIssueRow.id)
-    rows = session.scalars(statement.limit(limit).offset(offset))
-    return [Issue(row.item, row.outcome, row.reason) for row in rows]
-
-
-def count_issues(session: Session, job_id: int) -> int:
-    """How many items of a job were skipped or failed, as far as they are known one by one."""
-    return (
-        session.scalar(select(func.count()).select_from(JobIssueRow).where(JobIssueRow.job_id == job_id)) or 0
-    )
-
-
-def chunk_state_counts(session: Session) -> list[tuple[str, str, int]]:
-    """For each queue and state, how many chunks there are."""
-    rows = session.execute(
-        select(ChunkRow.queue, ChunkRow.state, func.count()).group_by(ChunkRow.queue, ChunkRow.state)
-    )
-    return [(queue, state, n) for queue, state, n in rows]
-
-
-def _lock_job(session: Session, job_id: int) -> JobRow:
+    Raises:
+        NotFoundError: There is no such job.
+    """
     row = session.scalar(
         select(JobRow).where(JobRow.id == job_id).with_for_update().execution_options(populate_existing=True)
     )
     if row is None:
         raise NotFoundError(f"There is no job {job_id}.", hint="`komadori jobs` lists them.")
     return row
-
-
-def _owned(chunk_id: int, owner: str) -> ColumnElement[bool]:
-    return and_(ChunkRow.id == chunk_id, ChunkRow.owner == owner, ChunkRow.state == JobState.RUNNING)
-
-
-def _count(result: Any) -> int:
-    assert isinstance(result, CursorResult)
-    return int(result.rowcount)
 
 
 def _chunk_states(session: Session, job_id: int) -> set[str]:
@@ -470,16 +193,6 @@ def _first_error(session: Session, job_id: int) -> str | None:
         .order_by(ChunkRow.position)
         .limit(1)
     )
-
-
-def _finish_cancelled(session: Session, job_id: int) -> None:
-    job = _lock_job(session, job_id)
-    if job.is_cancel_requested:
-        session.execute(
-            update(ChunkRow)
-            .where(ChunkRow.job_id == job_id, ChunkRow.state == JobState.QUEUED)
-            .values(state=JobState.CANCELLED)
-        )
 
 
 def _settle_video(session: Session, video_id: int, error: str | None) -> None:
@@ -525,24 +238,4 @@ def _job(row: JobRow, sums: tuple[int, int, int, int]) -> Job:
         created_s=row.created_s,
         started_s=row.started_s,
         finished_s=row.finished_s,
-    )
-
-
-def _chunk(row: ChunkRow) -> Chunk:
-    return Chunk(
-        id=row.id,
-        job_id=row.job_id,
-        position=row.position,
-        kind=row.kind,
-        queue=Queue(row.queue),
-        payload=row.payload,
-        state=JobState(row.state),
-        attempts=row.attempts,
-        owner=row.owner,
-        lease_until_s=row.lease_until_s,
-        error=row.error,
-        total=row.total,
-        done=row.done,
-        skipped=row.skipped,
-        failed=row.failed,
     )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from komadori.core.errors import NotFoundError
 from komadori.core.types import Project
-from komadori.db.repositories.upsert import insert_missing
+from komadori.db.repositories.statements import insert_missing
 from komadori.db.tables import ClassRow, ProjectRow
 
 DEFAULT = "default"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from komadori.core.errors import NotFoundError
 from komadori.core.types import Frame, JsonDict, Video, VideoState
-from komadori.db.repositories.upsert import insert_missing
+from komadori.db.repositories.statements import insert_missing
 from komadori.db.tables import FrameRow, SamplingFrameRow, SamplingRow, SamplingSkipRow, VideoRow
 
 _PAGE = 500

@@ -1,8 +1,9 @@
-"""Inserts that leave alone what is already there, on both databases."""
+"""Statements that SQLAlchemy has not in the same words for both databases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import CursorResult
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -20,3 +21,9 @@ def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[s
             session.execute(postgresql.insert(table).on_conflict_do_nothing(), values)
         else:
             session.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
+
+
+def n_changed(result: Any) -> int:
+    """How many rows an update or delete has changed."""
+    assert isinstance(result, CursorResult)
+    return int(result.rowcount)
