@@ -22,7 +22,7 @@ from komadori.cli import embedded_broker
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, JobState, Queue
 from komadori.db.repositories import projects
-from komadori.db.repositories.jobs import Counts, NewChunk
+from komadori.db.repositories.chunks import Counts, NewChunk
 from komadori.queueing.celery_queue import CeleryQueue, create_app
 from komadori.services import jobs
 from komadori.services.jobs import ChunkResult
