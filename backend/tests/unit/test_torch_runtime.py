@@ -9,7 +9,8 @@ import torch
 from komadori import demo_models
 from komadori.core.errors import DependencyError, InputError, ModelError, NotFoundError
 from komadori.ml import torch_runtime
-from komadori.ml.torch_runtime import choose_runtime, cpu_has_bf16, hash_of_files, require_safetensors
+from komadori.ml.local_folder import content_revision
+from komadori.ml.torch_runtime import choose_runtime, cpu_has_bf16, require_safetensors
 
 
 @pytest.fixture
@@ -82,12 +83,12 @@ def test_a_folder_that_is_not_there_is_no_checkpoint(tmp_path: Path) -> None:
 def test_the_hash_follows_the_weights_and_not_the_readme(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    before = hash_of_files(tmp_path)
+    before = content_revision(tmp_path)
 
     (tmp_path / "README.md").write_text("hello")
-    assert hash_of_files(tmp_path) == before
+    assert content_revision(tmp_path) == before
     (tmp_path / "model.safetensors").write_bytes(b"others")
-    assert hash_of_files(tmp_path) != before
+    assert content_revision(tmp_path) != before
 
 
 def test_the_demo_models_are_in_the_package() -> None:

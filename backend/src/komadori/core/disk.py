@@ -4,12 +4,13 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from komadori.core.errors import StorageError
 
+_BLOCK_BYTES = 1 << 20
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -76,10 +77,19 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copyfileobj(original, copy)
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+def sha256_of(path: Path, check_cancelled: Callable[[], object] = lambda: None) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits; about a second for each GB.
+
+    Args:
+        path: The file.
+        check_cancelled: Called after each MiB; what it raises ends the reading.
+    """
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+            check_cancelled()
+    return digest.hexdigest()
 
 
 def _remedy(number: int | None) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from komadori.core.disk import move_synced, sync_file
+from komadori.core.disk import move_synced, sha256_of, sync_file
 from komadori.core.errors import ModelError, StorageError
 from komadori.ml.catalogue import adapter_for
 from komadori.ml.hub import Hub, HubFile
@@ -21,7 +21,6 @@ from komadori.ml.manifest import (
     Manifest,
     ManifestFile,
     read_model_type,
-    sha256_of,
     size_of,
     write_manifest,
 )

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,24 +69,30 @@ def open_folder(folder: Path, hashes: Path) -> LocalModel:
     if (pulled := open_pulled(folder)) is not None:
         return pulled
     adapter = adapter_for(read_model_type(folder), str(folder / "config.json"))
-    files = sorted(f for f in folder.iterdir() if f.suffix in _LOADED_SUFFIXES and f.is_file())
-    if not any(file.suffix == ".safetensors" for file in files):
+    if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"Expected a .safetensors file in {folder}, got {', '.join(f.name for f in folder.iterdir())}.",
             hint="Save the checkpoint with save_pretrained of transformers; pickled weights "
             "(.bin, .pt) can run code and are never loaded.",
             code="no-safetensors",
         )
-    return LocalModel(folder, folder.name, f"sha256:{_content_hash(folder, files, hashes)}", adapter)
+    return LocalModel(folder, folder.name, content_revision(folder, hashes), adapter)
 
 
-def _content_hash(folder: Path, files: Sequence[Path], hashes: Path) -> str:
-    """The hash that ``sha256sum FILES... | sha256sum`` prints, with files in order of their names.
+def content_revision(folder: Path, hashes: Path | None = None) -> str:
+    """What names the contents of a checkpoint: "sha256:" and a hash of all files that shape its results.
 
-    A file of the size, time and inode that it had last time is not read again.
+    The hash is the one that ``sha256sum FILES... | sha256sum`` prints, with the files in order of
+    their names. Takes about a second for each GB.
+
+    Args:
+        folder: Holds config.json, the tokenizer and safetensors.
+        hashes: A folder in which to remember the SHA-256 of files: one of the size, time and inode
+            that it had last time is not read again. None reads everything.
     """
-    remembered = hashes / f"{hashlib.sha256(bytes(folder)).hexdigest()[:32]}.json"
-    known = _read_known(remembered)
+    files = sorted(f for f in folder.iterdir() if f.suffix in _LOADED_SUFFIXES and f.is_file())
+    remembered = None if hashes is None else hashes / f"{hashlib.sha256(bytes(folder)).hexdigest()[:32]}.json"
+    known = {} if remembered is None else _read_known(remembered)
     seen: dict[str, str] = {}
     sums = ""
     for file in files:
@@ -95,9 +100,9 @@ def _content_hash(folder: Path, files: Sequence[Path], hashes: Path) -> str:
         stamp = f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
         seen[stamp] = known.get(stamp) or sha256_of(file)
         sums += f"{seen[stamp]}  {file.name}\n"
-    if seen != known:
+    if remembered is not None and seen != known:
         _remember(remembered, seen)
-    return hashlib.sha256(sums.encode()).hexdigest()
+    return f"sha256:{hashlib.sha256(sums.encode()).hexdigest()}"
 
 
 def _read_known(remembered: Path) -> dict[str, str]:

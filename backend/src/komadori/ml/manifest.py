@@ -5,7 +5,6 @@ names the model and its commit, so a folder that was copied to another machine i
 still known for what it is.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -13,13 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from komadori.core.disk import move_synced
+from komadori.core.disk import move_synced, sha256_of
 from komadori.core.errors import ModelError
 from komadori.ml.catalogue import Adapter, adapter_for
 
 MANIFEST_NAME = "komadori-model.json"
 _FORMAT = 1
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +105,6 @@ def read_model_type(directory: Path) -> object:
         hint="Give the folder that holds config.json, the tokenizer and model.safetensors.",
         code="damaged-model",
     )
-
-
-def sha256_of(path: Path, check_cancelled: Callable[[], None]) -> str:
-    """The SHA-256 of a file in hex; about a second for each GB."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-            check_cancelled()
-    return digest.hexdigest()
 
 
 def size_of(path: Path) -> int | None:

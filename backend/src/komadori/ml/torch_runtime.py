@@ -1,6 +1,5 @@
 """Where and how torch models run, and the one way in which their checkpoints are loaded."""
 
-import hashlib
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ Model = TypeVar("Model")
 BF16_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 """The instructions with which a CPU multiplies bfloat16 faster than float32, as Linux names them."""
 
-PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +102,9 @@ def load_pretrained(
     """
     require_safetensors(directory)
     torchvision_shim.install()
+    from_pretrained: Any = getattr(model_class, "from_pretrained")  # noqa: B009 - Model is any class
     if key_mapping:
         options["key_mapping"] = dict(key_mapping)
-    from_pretrained: Any = getattr(model_class, "from_pretrained")  # noqa: B009 - Model is any class
     try:
         with _quiet():
             model, info = from_pretrained(
@@ -143,24 +142,13 @@ def require_safetensors(directory: Path) -> None:
         )
     if any(directory.glob("*.safetensors")):
         return
-    pickles = sorted(
-        path.name for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in directory.glob(kind)
-    )
+    pickles = sorted(path.name for pattern in _PICKLES for path in directory.glob(pattern))
     found = f"only {', '.join(pickles)}, which can run code when opened" if pickles else "no weights at all"
     raise ModelError(
         f"Expected weights as *.safetensors in {directory}, found {found}.",
         hint="Use a checkpoint in safetensors format.",
         code="unsafe-checkpoint" if pickles else "checkpoint-not-found",
     )
-
-
-def hash_of_files(directory: Path) -> str:
-    """The sha256 over everything in a checkpoint that shapes its results; some seconds for large ones."""
-    total = hashlib.sha256()
-    for path in sorted([*directory.glob("*.json"), *directory.glob("*.safetensors")]):
-        with path.open("rb") as file:
-            total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()
 
 
 def _find_device(device: str) -> torch.device:

@@ -1,16 +1,13 @@
 """The video files of people: found, recognised by their bytes, and never taken for one another."""
 
-import hashlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from komadori.core import disk
 from komadori.core.errors import InputError, MediaError, NotFoundError
 from komadori.core.progress import Progress
 from komadori.core.types import JsonDict, Video
-
-_HASH_BLOCK = 1 << 20
-_CHECK_EVERY_BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +48,7 @@ def check_path(path: str) -> Path:
             hint="Check its permissions and those of its folders.",
             code="unreadable-file",
         ) from error
-    if stat.S_ISDIR(mode):
-        raise InputError(
-            f"{file} is a folder.",
-            hint=f"Name the videos in it, such as {file}/*.mp4.",
-            code="is-a-directory",
-        )
-    if not stat.S_ISREG(mode):
-        raise InputError(
-            f"{file} is no ordinary file.",
-            hint="Save the recording to a file and add that.",
-            code="not-a-file",
-        )
+    _check_regular(file, mode)
     return file
 
 
@@ -73,23 +59,19 @@ def stamp(path: Path) -> Stamp:
 
 
 def sha256_of(path: Path, progress: Progress) -> str:
-    """The SHA-256 of a file, read in blocks; can be cancelled."""
-    digest = hashlib.sha256()
+    """The SHA-256 of a file, which takes about a second for each GB; can be cancelled.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     try:
-        with path.open("rb") as file:
-            n_blocks = 0
-            while block := file.read(_HASH_BLOCK):
-                digest.update(block)
-                n_blocks += 1
-                if n_blocks % _CHECK_EVERY_BLOCKS == 0:
-                    progress.check_cancelled()
+        return disk.sha256_of(path, progress.check_cancelled)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.",
             hint="Check the file's permissions and the disk it is on.",
             code="unreadable-file",
         ) from error
-    return digest.hexdigest()
 
 
 def check_unchanged(path: Path, before: Stamp) -> None:
@@ -126,3 +108,18 @@ def source_of(video: Video, known: Stamp, progress: Progress) -> Path:
             code="source-changed",
         )
     return path
+
+
+def _check_regular(file: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise InputError(
+            f"{file} is a folder.",
+            hint=f"Name the videos in it, such as {file}/*.mp4.",
+            code="is-a-directory",
+        )
+    if not stat.S_ISREG(mode):
+        raise InputError(
+            f"{file} is no ordinary file.",
+            hint="Save the recording to a file and add that.",
+            code="not-a-file",
+        )

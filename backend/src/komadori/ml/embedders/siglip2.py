@@ -37,13 +37,8 @@ from komadori.ml.embedders._siglip_towers import (
     openvino_cache_folder,
 )
 from komadori.ml.embedders.base import ImageTextEmbedder
-from komadori.ml.torch_runtime import (
-    TorchRuntime,
-    choose_runtime,
-    cpu_has_bf16,
-    hash_of_files,
-    require_safetensors,
-)
+from komadori.ml.local_folder import content_revision
+from komadori.ml.torch_runtime import TorchRuntime, choose_runtime, cpu_has_bf16, require_safetensors
 
 Engine = Literal["auto", "torch", "openvino"]
 
@@ -172,7 +167,7 @@ def create(
     config = _read_config(directory)
     settings = read_pixel_settings(directory, config)
     model_id = model_id or directory.name
-    revision = revision or hash_of_files(directory)
+    revision = revision or content_revision(directory)
     chosen = _choose_engine(engine, config.model_type, runtime, dtype)
     vision: VisionTower
     if chosen == "openvino":

@@ -6,7 +6,6 @@ pair alone, with two differences: duplicates are suppressed (see ``DUPLICATE_IOU
 off), and detections without any pixel are left out.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -21,6 +20,7 @@ from komadori.core.errors import ModelError
 from komadori.core.types import ConceptPrompt, Detections, Image
 from komadori.ml import torchvision_shim
 from komadori.ml.catalogue import adapter_for
+from komadori.ml.local_folder import content_revision
 from komadori.ml.manifest import read_model_type
 from komadori.ml.segmenters import _inputs
 from komadori.ml.segmenters._sam3_detections import DetectionRules, read_detections
@@ -192,7 +192,7 @@ def create(
         _load_processor(Sam3Processor, directory),
         runtime,
         model_id=model_id or directory.name,
-        model_revision=revision or _hash_of_files(directory),
+        model_revision=revision or content_revision(directory),
         duplicate_iou=duplicate_iou,
     )
 
@@ -225,15 +225,6 @@ def _load_processor(processor_class: Any, directory: Path) -> Any:
             hint="Fetch the checkpoint again, with its processor and tokenizer files.",
             code="unreadable-checkpoint",
         ) from exc
-
-
-def _hash_of_files(directory: Path) -> str:
-    """The sha256 over everything that shapes the results, 3.4 GB for SAM 3: some seconds."""
-    total = hashlib.sha256()
-    for path in sorted([*directory.glob("*.json"), *directory.glob("*.safetensors")]):
-        with path.open("rb") as file:
-            total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()
 
 
 def _prompts_per_pass(config: Any, runtime: TorchRuntime) -> int:
