@@ -21,6 +21,9 @@ from komadori.core.errors import DependencyError, MediaError, StorageError
 from komadori.core.types import JsonDict
 from komadori.media.base import MediaLimits
 
+_OUT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "failed to map segment")
+"""What a child says that may not have more memory: Python, the C library, its loader."""
+
 _STDERR_TAIL_BYTES = 2000
 _MAX_LINE_BYTES = 64 * 1024**2
 _CHILD_ENVIRONMENT = {
@@ -138,7 +141,7 @@ def _died(
         cause, code = f"took longer than {limits.wall_s:g} s", "media-time-limit"
     elif returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         cause, code = f"used more than {limits.cpu_s} s of processor time", "media-time-limit"
-    elif "MemoryError" in log_line or "Cannot allocate memory" in log_line:
+    elif any(words in log_line for words in _OUT_OF_MEMORY):
         cause, code = f"needed more than {limits.memory_bytes // 1024**2} MiB of memory", "media-memory-limit"
     else:
         cause, code = f"crashed the decoder (exit {returncode}: {log_line or 'no message'})", "decoder-crash"
