@@ -20,6 +20,9 @@ _PROJECT = "komadori"
 _BUILD = ("hatchling", "editables")
 """What builds the project itself, so that no build environment must be fetched."""
 
+_ELSEWHERE = ("async-timeout==5.0.1; python_full_version < '3.11.3'",)
+"""What only other versions of Python need, such as the 3.11.2 of Debian 12."""
+
 _HEAD = "# Written by scripts/pin_requirements.py from a tested environment. Do not edit.\n"
 
 
@@ -58,7 +61,7 @@ def main() -> None:
     """Write ``local.txt`` (to run everything on one machine) and ``dev.txt`` (to work on it)."""
     local = pins({"local", "demo"}, _BUILD)
     dev = [pin for pin in pins({"local", "demo", "dev"}, _BUILD) if pin not in local]
-    (_FOLDER / "local.txt").write_text(_HEAD + "\n".join(local) + "\n", encoding="utf-8")
+    (_FOLDER / "local.txt").write_text(_HEAD + "\n".join([*local, *_ELSEWHERE]) + "\n", encoding="utf-8")
     (_FOLDER / "dev.txt").write_text(_HEAD + "-r local.txt\n" + "\n".join(dev) + "\n", encoding="utf-8")
 
 
