@@ -1,11 +1,11 @@
-"""Puts the system together from the settings. The only place that reads them."""
+"""Puts the system together from the settings: services never see these, only what is made of them."""
 
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from komadori.core import registry
 from komadori.core.errors import KomadoriError, ModelError
@@ -20,14 +20,11 @@ from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.queueing.base import JobQueue
 from komadori.services import annotate, embed, export, ingest, verify
 from komadori.services.context import Context, Options
-from komadori.services.jobs import ChunkResult, Handler
+from komadori.services.jobs import ChunkResult, ChunkWork
 from komadori.settings import Settings
 from komadori.vectors.base import VectorIndex
 
 _log = logging.getLogger(__name__)
-
-FAKE = "fake"
-"""The name of the parts that need no checkpoint; for tests."""
 
 
 def open_context(settings: Settings, queue: JobQueue | None = None) -> Context:
@@ -88,21 +85,11 @@ def load_embedder(settings: Settings) -> ImageTextEmbedder:
 
     Raises:
         ModelError: Its checkpoint is not on this machine, or damaged.
+        DependencyError: A package that it needs is missing.
     """
-    part = _part("embedders", settings.embedder)
-    if part is not None:
-        create_part: Callable[..., ImageTextEmbedder] = registry.factory("embedders", part.name)
-        return create_part(part.source, device=settings.device, threads=settings.threads)
-    model = model_store(settings).resolve(settings.embedder)
-    create: Callable[..., ImageTextEmbedder] = registry.factory("embedders", model.adapter)
-    return create(
-        model.directory,
-        revision=model.revision,
-        model_id=model.model_id,
-        device=settings.device,
-        threads=settings.threads,
-        cache_dir=settings.models_dir / ".compiled",
-    )
+    cache_dir = settings.models_dir / ".compiled"
+    embedder: ImageTextEmbedder = _load_model(settings, "embedders", settings.embedder, cache_dir=cache_dir)
+    return embedder
 
 
 def load_segmenter(settings: Settings) -> ConceptSegmenter:
@@ -110,24 +97,23 @@ def load_segmenter(settings: Settings) -> ConceptSegmenter:
 
     Raises:
         ModelError: Its checkpoint is not on this machine, or damaged.
+        DependencyError: A package that it needs is missing.
     """
-    part = _part("segmenters", settings.segmenter)
-    if part is not None:
-        create_part: Callable[..., ConceptSegmenter] = registry.factory("segmenters", part.name)
-        return create_part(part.source, device=settings.device, threads=settings.threads)
-    model = model_store(settings).resolve(settings.segmenter)
-    create: Callable[..., ConceptSegmenter] = registry.factory("segmenters", model.adapter)
-    return create(
-        model.directory,
-        revision=model.revision,
-        model_id=model.model_id,
-        device=settings.device,
-        threads=settings.threads,
-    )
+    segmenter: ConceptSegmenter = _load_model(settings, "segmenters", settings.segmenter)
+    return segmenter
+
+
+def part_name(kind: str, source: str) -> str | None:
+    """The registered part that a setting such as ``fake`` or ``acme:/models/acme`` names itself.
+
+    None when it names a checkpoint, whose kind decides which part runs it.
+    """
+    name = source.partition(":")[0]
+    return name if name in registry.names(kind) else None
 
 
 class WorkerParts:
-    """What a worker process of one queue needs: its handlers, and its model where it has one.
+    """What a worker process of one queue needs: the work that it does, and its model where it has one.
 
     The model is loaded by :meth:`load`, which keeps the error when that fails: then every
     chunk and every query is told why.
@@ -166,8 +152,8 @@ class WorkerParts:
             )
         return "ready" if self._error is None else str(self._error)
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """The handler of each kind of chunk that this queue may have."""
+    def work_by_kind(self) -> Mapping[str, ChunkWork]:
+        """How each kind of chunk that this queue may have is done."""
         if self._queue == Queue.SIGLIP:
             return {embed.KIND: self._embed}
         if self._queue == Queue.SAM3:
@@ -224,18 +210,15 @@ def default_worker_processes(settings: Settings) -> int:
     return settings.decode_workers or len(os.sched_getaffinity(0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part that a setting names itself, with the source that it is to read."""
-
-    name: str
-    source: str
-
-
-def _part(kind: str, setting: str) -> _Part | None:
-    """The part of a setting such as ``fake`` or ``acme:/models/acme``; None when it names a model."""
-    name, _, source = setting.partition(":")
-    return _Part(name, source or name) if name in registry.names(kind) else None
+def _load_model(settings: Settings, kind: str, source: str, **options: object) -> Any:
+    """The part of a setting; ``options`` are for parts that run a checkpoint of the store."""
+    runtime = {"device": settings.device, "threads": settings.threads}
+    name = part_name(kind, source)
+    if name is not None:
+        return registry.factory(kind, name)(source.partition(":")[2] or name, **runtime)
+    model = model_store(settings).resolve(source)
+    create = registry.factory(kind, model.adapter)
+    return create(model.directory, revision=model.revision, model_id=model.model_id, **runtime, **options)
 
 
 def _index_opener(root: Path) -> Callable[[EmbeddingSpace], VectorIndex]:
@@ -247,7 +230,7 @@ def _index_opener(root: Path) -> Callable[[EmbeddingSpace], VectorIndex]:
     return index_of
 
 
-def _bound(ctx: Context, run: Callable[[Context, Chunk, Progress], ChunkResult]) -> Handler:
+def _bound(ctx: Context, run: Callable[[Context, Chunk, Progress], ChunkResult]) -> ChunkWork:
     return lambda chunk, progress: run(ctx, chunk, progress)
 
 

@@ -60,8 +60,8 @@ def connect(settings: Settings, ctx: Context, queue: InlineQueue) -> None:
     parts = {name: WorkerParts(settings, name, ctx) for name in Queue}
     for part in parts.values():
         part.load()
-    handlers = {kind: run for part in parts.values() for kind, run in part.handlers().items()}
-    queue.run_chunk = lambda chunk_id: jobs.run_chunk(ctx, chunk_id, handlers, "inline")
+    work = {kind: run for part in parts.values() for kind, run in part.work_by_kind().items()}
+    queue.run_chunk = lambda chunk_id: jobs.run_chunk(ctx, chunk_id, work, "inline")
     queue.run_query = parts[Queue.SIGLIP].answer_query
 
 

@@ -1,4 +1,4 @@
-"""A small system for tests of the job protocol: real SQLite, and a handler that the test gives."""
+"""A small system for tests of the job protocol: real SQLite, and chunk work that the test gives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -56,8 +56,8 @@ class JobSystem:
         with self.ctx.sessions.read() as session:
             return chunk_rows.of_job(session, job_id)
 
-    def run(self, chunk_id: int, handler: jobs.Handler, owner: str = "worker-a") -> JobState | None:
-        return jobs.run_chunk(self.ctx, chunk_id, {KIND: handler}, owner)
+    def run(self, chunk_id: int, work: jobs.ChunkWork, owner: str = "worker-a") -> JobState | None:
+        return jobs.run_chunk(self.ctx, chunk_id, {KIND: work}, owner)
 
 
 def job_system(home: Path, **options: object) -> JobSystem:
@@ -72,15 +72,15 @@ def job_system(home: Path, **options: object) -> JobSystem:
 
 
 def succeed(chunk: Chunk, progress: Progress) -> ChunkResult:
-    """A handler that finishes every item."""
+    """Work that finishes every item."""
     progress.advance(chunk.total)
     return ChunkResult(Counts(done=chunk.total))
 
 
 def fail_with(error: Exception) -> Callable[[Chunk, Progress], ChunkResult]:
-    """A handler that raises."""
+    """Work that raises."""
 
-    def handler(_chunk: Chunk, _progress: Progress) -> ChunkResult:
+    def work(_chunk: Chunk, _progress: Progress) -> ChunkResult:
         raise error
 
-    return handler
+    return work

@@ -100,10 +100,10 @@ class Pipeline:
     queue: InlineQueue
     embedder: CountingEmbedder
     segmenter: CountingSegmenter
-    handlers: dict[str, jobs.Handler]
+    work: dict[str, jobs.ChunkWork]
 
     def run(self, chunk_id: int) -> JobState | None:
-        return jobs.run_chunk(self.ctx, chunk_id, self.handlers, "inline")
+        return jobs.run_chunk(self.ctx, chunk_id, self.work, "inline")
 
     def hold(self) -> None:
         """Let work wait, as when no worker runs."""
@@ -191,8 +191,8 @@ def pipeline(
     segmenter = CountingSegmenter(sam3._segmenter, sam3._segmenter.model_id, sam3._segmenter.model_revision)
     embedder = CountingEmbedder(embedder_model or siglip._embedder)
     siglip._embedder, sam3._segmenter = embedder, segmenter
-    handlers = {kind: run for part in parts.values() for kind, run in part.handlers().items()}
-    made = Pipeline(ctx, queue, embedder, segmenter, handlers)
+    work = {kind: run for part in parts.values() for kind, run in part.work_by_kind().items()}
+    made = Pipeline(ctx, queue, embedder, segmenter, work)
     queue.run_chunk = made.run
     queue.run_query = siglip.answer_query
     yield made

@@ -103,6 +103,22 @@ def test_a_missing_model_fails_with_the_command_that_fetches_it(settings: Settin
     assert "komadori models pull sam3" in finding.result.remedy
 
 
+@pytest.mark.parametrize("embedder", ["acme", "acme:/models/acme"])
+def test_a_part_of_another_package_is_no_model_id(
+    embedder: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme_embedder.py").write_text("def create(source, **options):\n    return None\n")
+    info = tmp_path / "acme_embedder-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-embedder\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[komadori.embedders]\nacme = acme_embedder:create\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    result = machine_checks.check_model(settings.model_copy(update={"embedder": embedder}), "embedder")
+
+    assert result == ok("the registered part acme")
+
+
 def test_a_home_that_cannot_be_written_fails(settings: Settings, tmp_path: Path) -> None:
     blocked = settings.model_copy(update={"home": Path("/proc/komadori")})
 

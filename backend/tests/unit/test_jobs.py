@@ -11,7 +11,7 @@ from komadori.core.errors import InputError, NotFoundError, StorageError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, JobState, Queue
 from komadori.db.repositories import chunks as chunk_rows
-from komadori.db.repositories import jobs as rows
+from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.services import jobs, ownership
 from komadori.services.jobs import ChunkResult
@@ -79,7 +79,7 @@ def test_results_and_state_are_one_transaction(system: JobSystem) -> None:
 
     def half_way(chunk: Chunk, progress: Progress) -> ChunkResult:
         def write(session: object) -> None:
-            rows.set_result(session, job_id, left_behind=True)  # type: ignore[arg-type]
+            job_rows.set_result(session, job_id, left_behind=True)  # type: ignore[arg-type]
             raise StorageError("the disk is full")
 
         return ChunkResult(Counts(done=chunk.total), write=write)
@@ -249,7 +249,7 @@ def test_an_open_child_ends_after_its_parent(system: JobSystem) -> None:
 
     def feed_child(chunk: Chunk, progress: Progress) -> ChunkResult:
         def write(session: object) -> None:
-            child_id = rows.open_child(session, system.job(job_id), "embed")  # type: ignore[arg-type]
+            child_id = job_rows.open_child(session, system.job(job_id), "embed")  # type: ignore[arg-type]
             chunk_rows.add(session, child_id, [NewChunk(KIND, Queue.SIGLIP, {}, 5)])  # type: ignore[arg-type]
 
         return ChunkResult(Counts(done=chunk.total), write=write)

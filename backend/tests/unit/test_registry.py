@@ -18,6 +18,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An installed package, as importlib.metadata sees it, that offers exporters."""
     (tmp_path / "acme_exports.py").write_text("def create():\n    return 'made outside'\n")
     (tmp_path / "acme_broken.py").write_text("import a_package_that_nobody_has\n")
+    (tmp_path / "acme_outdated.py").write_text("from json import a_name_of_a_newer_version\n")
     info = tmp_path / "acme_exports-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-exports\nVersion: 1.0\n")
@@ -26,6 +27,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "acme = acme_exports:create\n"
         "coco = acme_exports:create\n"
         "broken = acme_broken:create\n"
+        "outdated = acme_outdated:create\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
@@ -72,7 +74,7 @@ def test_factory_gives_the_create_of_the_module() -> None:
     assert create.__module__ == "komadori.exporters.coco"
 
 
-@pytest.mark.parametrize("name", ["cocoa", "", "base", "_dataset_folder", "../coco", "coco.create"])
+@pytest.mark.parametrize("name", ["cocoa", "", "base", "dataset_folder", "_times", "../coco", "coco.create"])
 def test_unknown_name_is_refused_with_the_names_there_are(name: str) -> None:
     with pytest.raises(InputError) as caught:
         registry.factory("exporters", name)
@@ -96,12 +98,40 @@ def test_outside_package_cannot_replace_a_built_in_part(outside: Path) -> None:
     assert registry.factory("exporters", "coco").__module__ == "komadori.exporters.coco"
 
 
-def test_missing_package_of_a_part_is_a_dependency_error(outside: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "lacks"), [("broken", "a_package_that_nobody_has"), ("outdated", "a_name_of_a_newer_version")]
+)
+def test_what_a_part_of_another_package_lacks_is_a_dependency_error(
+    outside: Path, name: str, lacks: str
+) -> None:
     with pytest.raises(DependencyError) as caught:
-        registry.factory("exporters", "broken")
+        registry.factory("exporters", name)
 
-    assert "a_package_that_nobody_has" in caught.value.message
-    assert "extra" in caught.value.hint
+    assert lacks in caught.value.message
+    assert "package that brings this part" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "package", "remedy"),
+    [
+        ("embedders", "siglip2", "torch", "komadori[siglip]"),
+        ("segmenters", "sam3", "torch", "komadori[sam3]"),
+        ("queues", "celery_queue", "celery", "pip install komadori`"),
+    ],
+)
+def test_what_our_own_parts_lack_is_installed_with_their_extra(
+    kind: str, name: str, package: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"{registry.PACKAGES[kind]}.{name}"
+    for loaded in [m for m in sys.modules if m == module or m.startswith("komadori.ml.torch_runtime")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(DependencyError) as caught:
+        registry.factory(kind, name)
+
+    assert package in caught.value.message
+    assert remedy in caught.value.hint
 
 
 def top_level_names(kind: str, name: str) -> set[str]:

@@ -21,6 +21,7 @@ from komadori import bootstrap
 from komadori.cli import embedded_broker, output
 from komadori.cli.client import ApiClient
 from komadori.cli.doctor import Check, Result, fail, ok, skip, warn
+from komadori.core import registry
 from komadori.core.errors import DependencyError, KomadoriError
 from komadori.core.types import Queue
 from komadori.db import migrate
@@ -168,8 +169,9 @@ def check_worker(settings: Settings, queue: Queue) -> Result:
 def check_model(settings: Settings, kind: str) -> Result:
     """Whether the configured model is on this machine and whole."""
     source = settings.embedder if kind == "embedder" else settings.segmenter
-    if source == bootstrap.FAKE:
-        return ok("fake: for tests, it finds nothing")
+    part = bootstrap.part_name(f"{kind}s", source)
+    if part is not None:
+        return _check_part(f"{kind}s", part)
     model = bootstrap.model_store(settings).resolve(source)
     spec = next((spec for spec in KNOWN_MODELS if spec.model_id == model.model_id), None)
     licence = f", {spec.licence}" if spec else ""
@@ -223,6 +225,12 @@ CHECKS = (
     *(Check(f"worker-{queue.value}", "Running", partial(check_worker, queue=queue)) for queue in Queue),
 )
 """Of one machine that runs everything."""
+
+
+def _check_part(kind: str, name: str) -> Result:
+    """A part that the setting names itself: whether it can be imported; what it loads is its own affair."""
+    registry.factory(kind, name)
+    return ok("fake: for tests, it finds nothing" if name == "fake" else f"the registered part {name}")
 
 
 def _probe(code: str, package: str) -> dict[str, Any]:

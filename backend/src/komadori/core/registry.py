@@ -26,7 +26,10 @@ PACKAGES = {
 }
 """The kinds, and the package that holds the built-in parts of each."""
 
-_NOT_PARTS = {"base"}
+_NOT_PARTS = {"base", "dataset_folder"}
+
+_EXTRAS = {"embedders": "siglip", "segmenters": "sam3", "indexes": "search"}
+"""The extra of komadori with the packages that the parts of a kind need, where the base has not all."""
 
 
 def names(kind: str) -> list[str]:
@@ -39,7 +42,7 @@ def factory(kind: str, name: str) -> Callable[..., Any]:
 
     Raises:
         InputError: No part of that kind has that name.
-        DependencyError: A package that the part needs is not installed.
+        DependencyError: A package that the part needs is not installed, or is too old for it.
     """
     outside = {point.name: point for point in _outside(kind)}
     try:
@@ -49,10 +52,10 @@ def factory(kind: str, name: str) -> Callable[..., Any]:
         if name in outside:
             joined: Callable[..., Any] = outside[name].load()
             return joined
-    except ModuleNotFoundError as exc:
+    except ImportError as exc:
         raise DependencyError(
-            f"Expected the packages that {name!r} of the {kind} needs, got no module {exc.name!r}.",
-            hint="Install komadori with the extra of this worker: cpu-worker, siglip or sam3; local has all.",
+            f"Expected the packages that {name!r} of the {kind} needs, got: {exc}.",
+            hint=_remedy(kind, is_own=name in _own_names(kind)),
         ) from exc
     raise InputError(
         f"Expected the name of one of the {kind}, got {name!r}.",
@@ -66,6 +69,14 @@ def _own_names(kind: str) -> set[str]:
     locations = list(spec.submodule_search_locations or []) if spec else []
     modules = {module.name for module in pkgutil.iter_modules(locations)}
     return {name for name in modules - _NOT_PARTS if not name.startswith("_")}
+
+
+def _remedy(kind: str, *, is_own: bool) -> str:
+    if not is_own:
+        return "Install the package that brings this part again, with what it needs."
+    extra = _EXTRAS.get(kind)
+    install = f"pip install 'komadori[{extra}]'" if extra else "pip install komadori"
+    return f"Install them with the extra that has them: `{install}`; the extra local has everything."
 
 
 def _outside(kind: str) -> EntryPoints:

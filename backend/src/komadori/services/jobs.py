@@ -18,7 +18,7 @@ from komadori.core.errors import KomadoriError
 from komadori.core.progress import Cancelled, Progress
 from komadori.core.types import Chunk, Job, JobState, Priority, Queue
 from komadori.db.repositories import chunks as chunk_rows
-from komadori.db.repositories import jobs as rows
+from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.services import ownership
 from komadori.services.context import Context
@@ -39,14 +39,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What a handler has to say: how the items ended, and what to write in the same transaction."""
+    """What came of a chunk: how its items ended, and what to write in the same transaction."""
 
     counts: Counts
     issues: Sequence[Issue] = ()
     write: Callable[[Session], None] = field(default=lambda _session: None)
 
 
-Handler = Callable[[Chunk, Progress], ChunkResult]
+ChunkWork = Callable[[Chunk, Progress], ChunkResult]
 """Does the work of a chunk outside any transaction."""
 
 
@@ -63,9 +63,9 @@ def submit(
 ) -> int:
     """Create a job with its first chunks and wake the workers: the job's id."""
     with ctx.sessions.write() as session:
-        job_id = rows.create(session, kind, project_id, parameters)
+        job_id = job_rows.create(session, kind, project_id, parameters)
         chunk_rows.add(session, job_id, chunks)
-        rows.settle(session, job_id)
+        job_rows.settle(session, job_id)
         found = _take_unannounced(session)
     _send(ctx, found)
     return job_id
@@ -94,7 +94,7 @@ def _send(ctx: Context, found: Sequence[tuple[Queue, int]]) -> int:
     return len(found) - len(unsent)
 
 
-def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owner: str) -> JobState | None:
+def run_chunk(ctx: Context, chunk_id: int, work: Mapping[str, ChunkWork], owner: str) -> JobState | None:
     """Claim a chunk, do it and commit: its new state, or None when there was nothing to do."""
     with ctx.sessions.write() as session:
         chunk = chunk_rows.claim(session, chunk_id, owner, ctx.options.lease_s, ctx.options.max_attempts)
@@ -102,17 +102,17 @@ def run_chunk(ctx: Context, chunk_id: int, handlers: Mapping[str, Handler], owne
         return None
     try:
         with Lease(ctx, chunk, owner) as lease:
-            state = _work(ctx, chunk, handlers[chunk.kind], lease, owner)
+            state = _do(ctx, chunk, work[chunk.kind], lease, owner)
     except LostLeaseError:
         _log.warning("chunk %s was taken over by another worker; its results are dropped", chunk_id)
         return None
     return state
 
 
-def _work(ctx: Context, chunk: Chunk, handler: Handler, lease: "Lease", owner: str) -> JobState:
+def _do(ctx: Context, chunk: Chunk, work: ChunkWork, lease: "Lease", owner: str) -> JobState:
     try:
         lease.check_cancelled()
-        result = handler(chunk, lease)
+        result = work(chunk, lease)
         return _commit(ctx, chunk, owner, JobState.DONE, result)
     except Cancelled:
         return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts()))
@@ -121,7 +121,7 @@ def _work(ctx: Context, chunk: Chunk, handler: Handler, lease: "Lease", owner: s
     except KomadoriError as error:
         _log.warning("chunk %s: %s", chunk.id, error)
         return _give_up(ctx, chunk, owner, str(error), is_final=not error.is_retryable)
-    except Exception as error:  # noqa: BLE001  (a bug in a handler must not end the worker)
+    except Exception as error:  # noqa: BLE001  (a bug in the work must not end the worker)
         _log.exception("chunk %s failed", chunk.id)
         return _give_up(ctx, chunk, owner, f"{type(error).__name__}: {error}", is_final=False)
 
@@ -141,14 +141,14 @@ def _commit(
         ):
             raise LostLeaseError
         result.write(session)
-        rows.settle(session, chunk.job_id)
+        job_rows.settle(session, chunk.job_id)
         found = _take_unannounced(session)
     _send(ctx, found)
     return state
 
 
 class Lease:
-    """Keeps a chunk while it is worked on, and is the progress that its handler reports to."""
+    """Keeps a chunk while it is worked on, and is the progress that its work reports to."""
 
     def __init__(self, ctx: Context, chunk: Chunk, owner: str) -> None:
         self._ctx = ctx
@@ -215,15 +215,15 @@ def reap(ctx: Context) -> None:
 def cancel(ctx: Context, job_id: int) -> Job:
     """Stop a job; what is finished is kept."""
     with ctx.sessions.write() as session:
-        rows.request_cancel(session, job_id)
-        return rows.get(session, job_id)
+        job_rows.request_cancel(session, job_id)
+        return job_rows.get(session, job_id)
 
 
 def retry(ctx: Context, job_id: int) -> Job:
     """Queue again what failed or was cancelled."""
     with ctx.sessions.write() as session:
-        rows.reopen(session, job_id)
-        job = rows.get(session, job_id)
+        job_rows.reopen(session, job_id)
+        job = job_rows.get(session, job_id)
         found = _take_unannounced(session)
     _send(ctx, found)
     return job
@@ -234,7 +234,7 @@ def wait(ctx: Context, job_id: int, timeout_s: float, poll_s: float = 0.05) -> J
     deadline = time.monotonic() + timeout_s
     while True:
         with ctx.sessions.read() as session:
-            job = rows.get(session, job_id)
+            job = job_rows.get(session, job_id)
         if job.state.is_terminal or time.monotonic() > deadline:
             return job
         time.sleep(poll_s)

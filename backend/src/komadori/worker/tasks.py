@@ -108,7 +108,7 @@ def _parent_pid(hostname: str) -> int:
 
 def _run_chunk(chunk_id: int) -> None:
     child = current_child()
-    jobs.run_chunk(child.ctx, chunk_id, child.parts.handlers(), child.owner)
+    jobs.run_chunk(child.ctx, chunk_id, child.parts.work_by_kind(), child.owner)
 
 
 def _run_query(query_id: int) -> None:

@@ -9,7 +9,7 @@ from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, pos
 from komadori.api.schemas import ROOT, Id, ProjectFilter
 from komadori.core import types
 from komadori.db.repositories import chunks as chunk_rows
-from komadori.db.repositories import jobs as rows
+from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories import projects
 from komadori.services import jobs
 
@@ -31,8 +31,8 @@ def list_jobs(
     """Jobs, newest first, of one project or of all."""
     with ctx.sessions.read() as session:
         project_id = None if project is None else projects.by_name(session, project).id
-        found = rows.page(session, project_id=project_id, before_id=position(cursor), limit=limit + 1)
-        total = rows.count(session, project_id)
+        found = job_rows.page(session, project_id=project_id, before_id=position(cursor), limit=limit + 1)
+        total = job_rows.count(session, project_id)
     return page_of(found, limit, total, answers.Job.of, lambda job: job.id)
 
 
@@ -40,9 +40,9 @@ def list_jobs(
 def get_job(ctx: Ctx, job_id: Id) -> answers.JobDetail:
     """One job with its chunks and the jobs that it brought about."""
     with ctx.sessions.read() as session:
-        job = rows.get(session, job_id)
+        job = job_rows.get(session, job_id)
         chunks = chunk_rows.of_job(session, job_id)
-        children = rows.page(session, parent_id=job_id, limit=_CHILDREN_SHOWN)
+        children = job_rows.page(session, parent_id=job_id, limit=_CHILDREN_SHOWN)
     return answers.JobDetail.with_parts(job, chunks, sorted(child.id for child in children))
 
 
@@ -53,7 +53,7 @@ def list_issues(
     """Why items of a job were skipped or failed, in the order in which that happened."""
     offset = position(cursor) or 0
     with ctx.sessions.read() as session:
-        rows.get(session, job_id)
+        job_rows.get(session, job_id)
         found = chunk_rows.issues(session, job_id, limit + 1, offset)
         total = chunk_rows.count_issues(session, job_id)
     return page_of(found, limit, total, answers.Issue.of, lambda _issue: offset + limit)
