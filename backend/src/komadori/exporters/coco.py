@@ -22,8 +22,8 @@ from typing import TextIO
 from komadori.core import disk
 from komadori.core.errors import InputError
 from komadori.core.types import Annotation, Frame, JsonDict
-from komadori.exporters._dataset_folder import DatasetFolder, open_text, to_json
 from komadori.exporters.base import DatasetInfo, DatasetItem, Exporter, ExportSummary
+from komadori.exporters.dataset_folder import DatasetFolder, open_text, to_json
 
 INSTANCES = "annotations/instances_default.json"
 
