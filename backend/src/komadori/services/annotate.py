@@ -58,8 +58,8 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What to look for and how sure to be."""
+class RunParameters:
+    """What makes a run, besides the model: what to look for and how sure to be."""
 
     prompts: Sequence[str]
     score_threshold: float
@@ -89,7 +89,7 @@ def request(
         InputError: No prompt, too many, or a threshold outside [0, 1].
         NotFoundError: A frame, video or project does not exist.
     """
-    question = Question(
+    wanted = RunParameters(
         _clean(prompts),
         _threshold(ctx.options.score_threshold if score_threshold is None else score_threshold),
         _threshold(ctx.options.mask_threshold if mask_threshold is None else mask_threshold),
@@ -101,7 +101,7 @@ def request(
             hint="Add a video first (`komadori add`) and wait until its frames are extracted.",
             code="no-frames",
         )
-    parameters: dict[str, object] = {**question.as_json(), "force": force}
+    parameters: dict[str, object] = {**wanted.as_json(), "force": force}
     size = ctx.options.annotate_chunk_frames
     parts = [frame_ids[start : start + size] for start in range(0, len(frame_ids), size)]
     chunks = [NewChunk(KIND, Queue.SAM3, {"frame_ids": part}, len(part)) for part in parts]
@@ -114,14 +114,14 @@ def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress:
     """Annotate those frames of a chunk that the run has not seen."""
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
-    question = Question(
+    wanted = RunParameters(
         job.parameters["prompts"], job.parameters["score_threshold"], job.parameters["mask_threshold"]
     )
     with ctx.sessions.write() as session:
-        run = _run(session, job.project_id, segmenter, question)
+        run = _run(session, job.project_id, segmenter, wanted)
     frames = _missing(ctx, run, chunk.payload["frame_ids"], is_forced=job.parameters["force"])
     progress.advance(chunk.total - len(frames))
-    prompts = [ConceptPrompt(class_name=text, text=text) for text in question.prompts]
+    prompts = [ConceptPrompt(class_name=text, text=text) for text in wanted.prompts]
     found: dict[int, list[tuple[str, Detections]]] = {}
     issues: list[Issue] = []
     for frame in frames:
@@ -134,10 +134,10 @@ def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress:
         by_prompt = segmenter.segment(
             [image],
             prompts,
-            score_threshold=question.score_threshold,
-            mask_threshold=question.mask_threshold,
+            score_threshold=wanted.score_threshold,
+            mask_threshold=wanted.mask_threshold,
         )[0]
-        found[frame.id] = list(zip(question.prompts, by_prompt, strict=True))
+        found[frame.id] = list(zip(wanted.prompts, by_prompt, strict=True))
         progress.advance()
     return ChunkResult(
         Counts(done=chunk.total - len(issues), skipped=len(issues)),
@@ -195,12 +195,14 @@ def _resolve(ctx: Context, targets: Targets) -> tuple[int, list[int]]:
     ]
 
 
-def _run(session: Session, project_id: int, segmenter: ConceptSegmenter, question: Question) -> AnnotationRun:
+def _run(
+    session: Session, project_id: int, segmenter: ConceptSegmenter, wanted: RunParameters
+) -> AnnotationRun:
     values: JsonDict = {
         "model_id": segmenter.model_id,
         "model_revision": segmenter.model_revision,
-        "prompts": list(question.prompts),
-        "thresholds": {"score": question.score_threshold, "mask": question.mask_threshold},
+        "prompts": list(wanted.prompts),
+        "thresholds": {"score": wanted.score_threshold, "mask": wanted.mask_threshold},
     }
     fingerprint = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     return annotations.get_or_create_run(session, project_id, fingerprint, values)

@@ -11,7 +11,17 @@ import komadori
 from komadori.core import registry
 from komadori.core.errors import ConflictError, InputError, StorageError
 from komadori.core.progress import Progress
-from komadori.core.types import Annotation, AnnotationStatus, Chunk, Frame, Job, Queue, Video
+from komadori.core.types import (
+    Annotation,
+    AnnotationRun,
+    AnnotationStatus,
+    Chunk,
+    Frame,
+    Job,
+    JsonDict,
+    Queue,
+    Video,
+)
 from komadori.db.repositories import annotations, jobs, projects, videos
 from komadori.db.repositories.chunks import Counts, NewChunk
 from komadori.exporters.base import DatasetInfo, DatasetItem, Exporter, ExportSummary
@@ -100,23 +110,14 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         job = jobs.get(session, chunk.job_id)
         project = projects.by_id(session, job.project_id)
         runs = annotations.runs(session, job.project_id)
-    statuses = _STATUSES[job.parameters["status"]]
-    with ctx.sessions.read() as session:
+        statuses = _STATUSES[job.parameters["status"]]
         frame_ids = annotations.annotated_frame_ids(session, job.project_id, statuses)
         class_names = projects.class_names(session, job.project_id)
     info = DatasetInfo(
         project=project.name,
         class_names=class_names,
         status=job.parameters["status"],
-        runs={
-            run.id: {
-                "model_id": run.model_id,
-                "model_revision": run.model_revision,
-                "prompts": list(run.prompts),
-                "thresholds": run.thresholds,
-            }
-            for run in runs
-        },
+        runs={run.id: _run_record(run) for run in runs},
         komadori_version=komadori.__version__,
     )
     exporter: Exporter = registry.factory("exporters", job.parameters["format"])()
@@ -130,6 +131,16 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     return ChunkResult(
         Counts(done=chunk.total), write=lambda session: jobs.set_result(session, job.id, **result)
     )
+
+
+def _run_record(run: AnnotationRun) -> JsonDict:
+    """What a dataset says of a run."""
+    return {
+        "model_id": run.model_id,
+        "model_revision": run.model_revision,
+        "prompts": list(run.prompts),
+        "thresholds": run.thresholds,
+    }
 
 
 def _write(
@@ -200,14 +211,14 @@ def _items(
         page = frame_ids[start : start + _PAGE]
         with ctx.sessions.read() as session:
             frames = videos.get_frames(session, page)
-            labels = annotations.of_frames(session, page, statuses)
+            by_frame = annotations.of_frames(session, page, statuses)
             for video_id in {frame.video_id for frame in frames} - known.keys():
                 known[video_id] = videos.get(session, video_id)
         for frame in frames:
             progress.check_cancelled()
-            yield _item(ctx, known[frame.video_id], frame, labels.get(frame.id, ()))
+            yield _item(ctx, known[frame.video_id], frame, by_frame.get(frame.id, ()))
             progress.advance()
 
 
-def _item(ctx: Context, video: Video, frame: Frame, labels: Sequence[Annotation]) -> DatasetItem:
-    return DatasetItem(video, frame, ctx.blobs.local_path(frame.image_key), labels)
+def _item(ctx: Context, video: Video, frame: Frame, found: Sequence[Annotation]) -> DatasetItem:
+    return DatasetItem(video, frame, ctx.blobs.local_path(frame.image_key), found)

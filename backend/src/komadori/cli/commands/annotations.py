@@ -1,4 +1,4 @@
-"""Commands for labels: annotate, annotations, accept, reject."""
+"""Commands for annotations: annotate, annotations, accept, reject."""
 
 from collections.abc import Sequence
 from typing import Annotated
