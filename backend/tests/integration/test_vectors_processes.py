@@ -105,9 +105,9 @@ def cut(*_: object, **__: object) -> None:
     ("owner", "step"),
     [
         (_segments, "write_all"),
-        (_segments, "sync_directory"),
+        (_segments, "sync_folder"),
         (_files.IndexFiles, "write_log"),
-        (_files, "sync_directory"),
+        (_files, "sync_folder"),
         (HeadFile, "publish"),
     ],
     ids=["empty segment", "segment without a name on the disk", "rows", "log", "log whole"],
@@ -120,7 +120,7 @@ def test_a_crash_before_publication_is_as_if_nothing_was_written(
     index.upsert(range(n_before), vectors_of(range(n_before), DIM))
     with monkeypatch.context() as patched:
         patched.setattr(owner, step, cut)
-        if not (n_before and (owner, step) == (_files, "sync_directory")):  # the log's name is there already
+        if not (n_before and (owner, step) == (_files, "sync_folder")):  # the log's name is there already
             with pytest.raises(PowerCutError):
                 index.upsert(range(1000, 1010), vectors_of(range(2000, 2010), DIM))
 
@@ -188,7 +188,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_changes_nothing(tmp_path: Pat
     program = [sys.executable, "-c", WRITE_UNDER_A_LIMIT, str(tmp_path)]
     done = subprocess.run(program, cwd=BACKEND, capture_output=True, text=True, check=True)
 
-    assert done.stdout == "storage-failed True OSError"
+    assert done.stdout == "disk-full True OSError"
 
     index = opened(tmp_path)
     assert index.count() == 64

@@ -64,12 +64,9 @@ class CocoExporter:
             images, annotations = _Array(file), _Array(spool)
             for item in items:
                 images.append(records.image(item, folder.add_frame(item)))
-                for annotation in item.annotations:
-                    if _has_area(annotation):
-                        annotations.append(records.annotation(annotation, item.frame))
-                        folder.count(annotation)
-                    else:
-                        folder.count_without_area()
+                for annotation in _with_area(item, folder):
+                    annotations.append(records.annotation(annotation, item.frame))
+                    folder.count(annotation)
             file.write('],\n"annotations": [')
             spool.seek(0)
             shutil.copyfileobj(spool, file)
@@ -176,6 +173,15 @@ class _Records:
             "model": run.get("model_id"),
             "model_revision": run.get("model_revision"),
         }
+
+
+def _with_area(item: DatasetItem, folder: DatasetFolder) -> Iterator[Annotation]:
+    """The annotations that cover a pixel; the others are counted as left out."""
+    for annotation in item.annotations:
+        if _has_area(annotation):
+            yield annotation
+        else:
+            folder.count_without_area()
 
 
 def _has_area(annotation: Annotation) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
@@ -178,13 +178,20 @@ class Hub:
             if response.status_code != httpx.codes.PARTIAL_CONTENT:
                 done = 0  # the server does not know ranges, or there was nothing to go on from
             with part.open("ab" if done else "wb") as stream:
-                for block in response.iter_bytes():
-                    done += len(block)
-                    if done > file.size:
-                        raise self._nonsense(model_id, f"{file.size} bytes of {file.name}", "more")
-                    stream.write(block)
-                    on_bytes(done)
+                for n_bytes in self._write_blocks(response, stream, done, file, model_id):
+                    on_bytes(n_bytes)
                     self._check_cancelled()
+
+    def _write_blocks(
+        self, response: httpx.Response, stream: BinaryIO, done: int, file: HubFile, model_id: str
+    ) -> Iterator[int]:
+        """Write what comes, and yield after each block how many bytes of the file are there."""
+        for block in response.iter_bytes():
+            done += len(block)
+            if done > file.size:
+                raise self._nonsense(model_id, f"{file.size} bytes of {file.name}", "more")
+            stream.write(block)
+            yield done
 
     def _json(self, model_id: str, url: str) -> tuple[Any, str | None]:
         """The JSON at ``url``, and the address of the next page if there is one."""

@@ -8,7 +8,7 @@ person accepted, rejected or drew is never replaced, and not proposed a second t
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -114,9 +114,7 @@ def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress:
     """Annotate those frames of a chunk that the run has not seen."""
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
-    wanted = RunParameters(
-        job.parameters["prompts"], job.parameters["score_threshold"], job.parameters["mask_threshold"]
-    )
+    wanted = RunParameters(**{field.name: job.parameters[field.name] for field in fields(RunParameters)})
     with ctx.sessions.write() as session:
         run = _run(session, job.project_id, segmenter, wanted)
     frames = _missing(ctx, run, chunk.payload["frame_ids"], is_forced=job.parameters["force"])

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from komadori.core.disk import sync_folder
 from komadori.core.errors import StorageError
 from komadori.vectors import _segments
-from komadori.vectors._filesystem import durable, sync_directory, write_all
+from komadori.vectors._filesystem import durable, write_all
 from komadori.vectors._quantiser import Quantiser
 from komadori.vectors._segments import Layout, Segment
 
@@ -61,7 +62,7 @@ class IndexFiles:
         with durable(self._log(generation), create=True) as descriptor:
             write_all(descriptor, pairs.astype(_PAIR).tobytes(), start * _PAIR_BYTES)
         if start == 0:
-            sync_directory(self.directory)
+            sync_folder(self.directory)
 
     def open_segment(self, index: int) -> Segment:
         """Map a segment; raises like :func:`_segments.open_segment`."""

@@ -81,15 +81,6 @@ def durable(path: Path, *, create: bool = False) -> Iterator[int]:
         os.close(descriptor)
 
 
-def sync_directory(directory: Path) -> None:
-    """Keep the names in ``directory`` through a power failure."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     """Write every byte of ``data`` at ``offset``; a single system call may write fewer."""
     rest = memoryview(data).cast("B")

@@ -12,8 +12,9 @@ import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from komadori.core.disk import sync_folder
 from komadori.core.errors import ConflictError, StorageError
-from komadori.vectors._filesystem import durable, sync_directory, write_all
+from komadori.vectors._filesystem import durable, write_all
 
 FORMAT_VERSION = 1
 
@@ -83,7 +84,7 @@ def create(path: Path, head: Head) -> None:
         os.ftruncate(descriptor, 2 * _PLACE_BYTES)
         write_all(descriptor, _pack(head), head.sequence % 2 * _PLACE_BYTES)
     temporary.rename(path)
-    sync_directory(path.parent)
+    sync_folder(path.parent)
 
 
 def _pack(head: Head) -> bytes:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from komadori.core.disk import sync_folder
 from komadori.core.errors import StorageError
-from komadori.vectors._filesystem import durable, sync_directory, write_all
+from komadori.vectors._filesystem import durable, write_all
 from komadori.vectors._quantiser import Codes
 
 
@@ -72,7 +73,7 @@ def write(path: Path, layout: Layout, row: int, vectors: NDArray[np.float32], co
         write_all(descriptor, codes.errors.data, layout.errors_at + row * 4)
         write_all(descriptor, vectors.data, layout.vectors_at + row * layout.dim * 4)
     if row == 0:
-        sync_directory(path.parent)
+        sync_folder(path.parent)
 
 
 def open_segment(path: Path, layout: Layout) -> Segment:

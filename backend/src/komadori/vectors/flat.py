@@ -14,12 +14,14 @@ nobody counts and that the next writer writes over.
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from komadori.core.disk import storage_errors
 from komadori.core.errors import ConflictError, InputError, NotFoundError, StorageError
 from komadori.vectors import _head, _kernels, _ranking
 from komadori.vectors._files import FORGOTTEN, IndexFiles
@@ -182,14 +184,20 @@ class FlatIndex:
             return self._view
         with self._view_lock, _disk_errors(self._directory):
             while True:
-                head = self._head.read()
-                try:
-                    self._view = self._view.followed_to(head, self._files)
-                except FileNotFoundError as exc:
-                    if self._head.read() == head:  # else it is gone with what the newer head replaced
-                        raise _missing(exc) from exc
-                else:
-                    return self._view
+                view = self._followed()
+                if view is not None:
+                    self._view = view
+                    return view
+
+    def _followed(self) -> View | None:
+        """The view of the published head, or None when its files were replaced in the meantime."""
+        head = self._head.read()
+        try:
+            return self._view.followed_to(head, self._files)
+        except FileNotFoundError as exc:
+            if self._head.read() == head:
+                raise _missing(exc) from exc
+            return None
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -286,12 +294,5 @@ def _missing(exc: FileNotFoundError) -> StorageError:
     )
 
 
-@contextlib.contextmanager
-def _disk_errors(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise StorageError(
-            f"The vector index at {directory} cannot be used: {exc}.",
-            hint="Look for free space and the right to write there, then try again.",
-        ) from exc
+def _disk_errors(directory: Path) -> AbstractContextManager[None]:
+    return storage_errors(f"use the vector index in {directory}")

@@ -1,5 +1,6 @@
 """The command ``search``: by words, by a picture, by a stored frame."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -48,35 +49,39 @@ def _show(api: ApiClient, answer: SearchAnswer) -> None:
         f"{output.count(len(answer.hits), 'hit')} in {output.count(len(answer.moments), 'moment')}, "
         f"of {output.count(answer.n_searched, 'frame')}"
     )
-    output.line()
-    output.table(
-        ["MOMENT", ">FROM", ">TO", ">BEST FRAME", ">SCORE", "VIDEO"],
+    _show_moments(answer, names)
+    _show_hits(answer, names)
+
+
+def _show_moments(answer: SearchAnswer, names: Mapping[str, str]) -> None:
+    rows = [
         [
-            [
-                str(position),
-                output.clock(moment.from_pts_s),
-                output.clock(moment.to_pts_s),
-                moment.best_frame_id,
-                f"{moment.score:.3f}",
-                f"{moment.video_id} {names[moment.video_id]}",
-            ]
-            for position, moment in enumerate(answer.moments, 1)
-        ],
-    )
+            str(position),
+            output.clock(moment.from_pts_s),
+            output.clock(moment.to_pts_s),
+            moment.best_frame_id,
+            f"{moment.score:.3f}",
+            f"{moment.video_id} {names[moment.video_id]}",
+        ]
+        for position, moment in enumerate(answer.moments, 1)
+    ]
     output.line()
-    output.table(
-        ["HIT", ">TIME", ">FRAME", ">SCORE", "VIDEO"],
+    output.table(["MOMENT", ">FROM", ">TO", ">BEST FRAME", ">SCORE", "VIDEO"], rows)
+
+
+def _show_hits(answer: SearchAnswer, names: Mapping[str, str]) -> None:
+    rows = [
         [
-            [
-                str(position),
-                output.clock(hit.pts_s),
-                hit.frame_id,
-                f"{hit.score:.3f}",
-                f"{hit.video_id} {names[hit.video_id]}",
-            ]
-            for position, hit in enumerate(answer.hits, 1)
-        ],
-    )
+            str(position),
+            output.clock(hit.pts_s),
+            hit.frame_id,
+            f"{hit.score:.3f}",
+            f"{hit.video_id} {names[hit.video_id]}",
+        ]
+        for position, hit in enumerate(answer.hits, 1)
+    ]
+    output.line()
+    output.table(["HIT", ">TIME", ">FRAME", ">SCORE", "VIDEO"], rows)
 
 
 def _read(file: Path) -> bytes:

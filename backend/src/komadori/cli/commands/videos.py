@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,22 +50,21 @@ def add(
     A file that was added before is recognised; another sampling of it adds frames.
     """
     sampler, parameters = _sampling(every, fps, keyframes=keyframes, all_frames=all_frames)
-    added: list[tuple[Path, Job | KomadoriError]] = []
     with connect() as api:
-        for path in paths:
-            try:
-                job = api.add_video(
+        added = [
+            (
+                path,
+                _add_one(
+                    api,
                     path.absolute(),
                     project=project,
                     sampler=sampler,
                     sampler_parameters=parameters,
                     skip_near_duplicates=skip_near_duplicates,
-                )
-                added.append((path, job))
-            except DependencyError:
-                raise
-            except KomadoriError as problem:
-                added.append((path, problem))
+                ),
+            )
+            for path in paths
+        ]
         families = _finish(api, added) if wait else {}
         _report(added, families, as_json=as_json)
     if not wait and any(isinstance(result, Job) for _, result in added):
@@ -199,6 +198,16 @@ def _sampling(
     if len(ways) > 1:
         raise typer.BadParameter("give only one of --every, --fps, --keyframes and --all-frames")
     return ways[0] if ways else ("every", {"seconds": 1.0})
+
+
+def _add_one(api: ApiClient, path: Path, **request: Any) -> Job | KomadoriError:
+    """The job of a file, or why it was refused: the other files are added all the same."""
+    try:
+        return api.add_video(path, **request)
+    except DependencyError:
+        raise  # nothing answers, so no other file can be added either
+    except KomadoriError as problem:
+        return problem
 
 
 def _finish(api: ApiClient, added: Sequence[tuple[Path, Job | KomadoriError]]) -> dict[str, list[Job]]:

@@ -156,9 +156,7 @@ def get(session: Session, annotation_id: int) -> Annotation:
         .where(AnnotationRow.id == annotation_id)
     ).one_or_none()
     if found is None:
-        raise NotFoundError(
-            f"There is no annotation {annotation_id}.", hint="`komadori annotations` lists them."
-        )
+        raise _not_found(annotation_id)
     return _annotation(found[0], found[1])
 
 
@@ -166,11 +164,12 @@ def change(session: Session, annotation_id: int, expected_revision: int | None, 
     """Make a new revision with some columns changed; the former state is kept beside it.
 
     Raises:
+        NotFoundError: There is no such annotation.
         ConflictError: Somebody has changed it since ``expected_revision``.
     """
     row = session.get(AnnotationRow, annotation_id, with_for_update=True)
     if row is None:
-        raise NotFoundError(f"There is no annotation {annotation_id}.")
+        raise _not_found(annotation_id)
     if expected_revision is not None and expected_revision != row.revision:
         raise ConflictError(
             f"Annotation {annotation_id} is at revision {row.revision}, not {expected_revision}.",
@@ -264,6 +263,12 @@ def annotated_frame_ids(session: Session, project_id: int, statuses: Sequence[An
         .order_by(VideoRow.sha256, FrameRow.stream_index, FrameRow.decode_index)
     )
     return list(session.scalars(statement))
+
+
+def _not_found(annotation_id: int) -> NotFoundError:
+    return NotFoundError(
+        f"There is no annotation {annotation_id}.", hint="`komadori annotations` lists them."
+    )
 
 
 def _conditions(which: Filter) -> list[ColumnElement[bool]]:

@@ -151,18 +151,7 @@ def finish(
     )
     if n_changed(result) == 0:
         return False
-    rows = [
-        {
-            "job_id": chunk.job_id,
-            "chunk_id": chunk.id,
-            "item": issue.item,
-            "outcome": issue.outcome,
-            "reason": issue.reason,
-        }
-        for issue in issues
-    ]
-    if rows:
-        session.execute(insert(JobIssueRow), rows)
+    _add_issues(session, chunk, issues)
     return True
 
 
@@ -245,14 +234,6 @@ def of_job(session: Session, job_id: int) -> list[Chunk]:
     return [_chunk(row) for row in rows]
 
 
-def state_counts(session: Session) -> list[tuple[str, str, int]]:
-    """For each queue and state, how many chunks there are."""
-    rows = session.execute(
-        select(ChunkRow.queue, ChunkRow.state, func.count()).group_by(ChunkRow.queue, ChunkRow.state)
-    )
-    return [(queue, state, n) for queue, state, n in rows]
-
-
 def issues(session: Session, job_id: int, limit: int = 1000, offset: int = 0) -> list[Issue]:
     """Why items of a job were skipped or failed, in order."""
     statement = select(JobIssueRow).where(JobIssueRow.job_id == job_id).order_by(JobIssueRow.id)
@@ -265,6 +246,21 @@ def count_issues(session: Session, job_id: int) -> int:
     return (
         session.scalar(select(func.count()).select_from(JobIssueRow).where(JobIssueRow.job_id == job_id)) or 0
     )
+
+
+def _add_issues(session: Session, chunk: Chunk, issues: Iterable[Issue]) -> None:
+    rows = [
+        {
+            "job_id": chunk.job_id,
+            "chunk_id": chunk.id,
+            "item": issue.item,
+            "outcome": issue.outcome,
+            "reason": issue.reason,
+        }
+        for issue in issues
+    ]
+    if rows:
+        session.execute(insert(JobIssueRow), rows)
 
 
 def _busy_queues(session: Session) -> set[Queue]:

@@ -130,18 +130,8 @@ def read_pixel_settings(directory: Path, model_config: Any) -> PixelSettings:
     Raises:
         ModelError: The processor is missing, or asks for something that SigLIP's never do.
     """
-    from transformers import AutoImageProcessor
-
-    try:
-        processor = AutoImageProcessor.from_pretrained(directory, local_files_only=True)
-    except Exception as exc:  # a missing or damaged file surfaces as any of a dozen types
-        raise ModelError(
-            f"The image settings of {directory} could not be read: {exc}",
-            hint="Fetch the checkpoint again, with its preprocessor_config.json.",
-            code="unreadable-checkpoint",
-        ) from exc
+    settings = _processor_settings(directory)
     is_naflex = model_config.model_type == "siglip2"
-    settings: dict[str, Any] = processor.to_dict()
     size = settings.get("size") or {}
     if int(settings["resample"]) not in INTERPOLATIONS or not (
         is_naflex or {"height", "width"} <= size.keys()
@@ -163,6 +153,22 @@ def read_pixel_settings(directory: Path, model_config: Any) -> PixelSettings:
         scale=tuple(rescale / s for s in std),
         shift=tuple(-m / s for m, s in zip(mean, std, strict=True)),
     )
+
+
+def _processor_settings(directory: Path) -> dict[str, Any]:
+    from transformers import AutoImageProcessor
+
+    try:
+        settings: dict[str, Any] = AutoImageProcessor.from_pretrained(
+            directory, local_files_only=True
+        ).to_dict()
+    except Exception as exc:  # a missing or damaged file surfaces as any of a dozen types
+        raise ModelError(
+            f"The image settings of {directory} could not be read: {exc}",
+            hint="Fetch the checkpoint again, with its preprocessor_config.json.",
+            code="unreadable-checkpoint",
+        ) from exc
+    return settings
 
 
 def _resize(image: Image, size_hw: tuple[int, int], interpolation: str) -> Tensor:
