@@ -34,7 +34,7 @@ bench: $(VENV)/.dev ## Measure; the results are JSON files under backend/benchma
 	cd backend && for script in benchmarks/[a-z]*.py; do ../$(BIN)/python $$script || exit 1; done
 
 demo-models: $(VENV)/.local ## Make the small demo checkpoints again
-	$(BIN)/python backend/scripts/make_demo_models.py
+	cd backend && ../$(BIN)/python -m scripts.make_demo_models
 
 up: $(VENV)/.local ## Start Komadori on this machine
 	@$(BIN)/komadori up

@@ -1,6 +1,6 @@
 """Makes the small checkpoints with which tests and the demo run, without a model hub.
 
-    python scripts/make_demo_models.py [--out FOLDER] [--seed N]
+    cd backend && python -m scripts.make_demo_models [--out FOLDER] [--seed N]
 
 Three folders in the layout of transformers, of the very classes that the real checkpoints use:
 ``siglip2-demo`` (SiglipModel, like google/siglip2-base-patch16-224), ``siglip2-naflex-demo``
@@ -14,7 +14,6 @@ frame. Whether a vector or a mask has to do with the words is chance.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,9 +28,14 @@ from komadori.ml import torchvision_shim
 
 torchvision_shim.install()
 
-from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors, trainers  # noqa: E402
+from scripts.demo_tokenizers import (  # noqa: E402
+    SENTENCES,
+    TEXT_LENGTH,
+    WORDS,
+    clip_tokenizer,
+    gemma_style_tokenizer,
+)
 from transformers import (  # noqa: E402
-    CLIPTokenizer,
     GemmaTokenizer,
     Sam3Config,
     Sam3ImageProcessor,
@@ -49,29 +53,10 @@ from transformers import (  # noqa: E402
 )
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
-VOCABULARY = """
-a an the of in on with and at by near behind under small large young old open closed red green blue
-yellow orange purple black white grey brown pink round square striped shiny wooden person man woman
-child boy girl player crowd face hand head car truck bus bicycle motorcycle train tram aeroplane boat
-ship traffic light sign road street pavement bridge building house window door roof wall fence tree
-flower grass leaf plant field hill mountain sky cloud sun moon water river lake sea beach snow rain dog
-cat horse cow sheep goat pig bird duck chicken fish rabbit squirrel bear elephant zebra giraffe lion
-monkey bag backpack umbrella hat shirt jacket trousers shoe glasses watch ball bat racket kite
-skateboard surfboard ski table chair sofa bed desk lamp cup glass bottle bowl plate fork knife spoon
-apple banana bread cake pizza sandwich carrot tomato egg book clock vase phone laptop keyboard mouse
-screen camera box circle triangle star ring stripe texture photo picture video frame scene night day
-indoor outdoor running walking sitting standing jumping playing driving flying swimming
-"""
-WORDS = VOCABULARY.split()
-SENTENCES = [f"{WORDS[i % 16]} {WORDS[i]} {WORDS[(7 * i + 3) % len(WORDS)]}" for i in range(16, len(WORDS))]
-
 SEED = 20260228
 
 LOOK_SHARPNESS = 6.0
 """How far the pooling heads of the SigLIP models keep to their part of the picture."""
-
-TEXT_LENGTH = 64
-"""The padded length of SigLIP texts; SAM 3's is 32."""
 
 LICENCE_LINE = "Made by scripts/make_demo_models.py of the Komadori project; Apache-2.0, like the project."
 
@@ -93,7 +78,7 @@ def main() -> None:
 
 def make_siglip(folder: Path, seed: int) -> None:
     """A SiglipModel for pictures of 64 x 64 with its processor."""
-    tokenizer = _gemma_style_tokenizer(GemmaTokenizer)
+    tokenizer = gemma_style_tokenizer(GemmaTokenizer)
     tower = _tower_sizes()
     config = SiglipConfig(
         text_config=tower | _text_sizes(tokenizer),
@@ -110,7 +95,7 @@ def make_siglip(folder: Path, seed: int) -> None:
 
 def make_siglip_naflex(folder: Path, seed: int) -> None:
     """A Siglip2Model for up to 64 patches of 8 x 8 in the picture's own aspect ratio."""
-    tokenizer = _gemma_style_tokenizer(Siglip2Tokenizer)
+    tokenizer = gemma_style_tokenizer(Siglip2Tokenizer)
     tower = _tower_sizes()
     config = Siglip2Config(
         text_config=tower | _text_sizes(tokenizer),
@@ -127,7 +112,7 @@ def make_siglip_naflex(folder: Path, seed: int) -> None:
 
 def make_sam3(folder: Path, seed: int) -> None:
     """A Sam3Model for pictures of 64 x 64 with 12 object queries, and its processor."""
-    tokenizer = _clip_tokenizer()
+    tokenizer = clip_tokenizer()
     with _seeded(seed):
         model = Sam3Model(_sam3_config(tokenizer)).eval()
         _spread_random_weights(model)
@@ -339,50 +324,6 @@ def _sam3_inputs(tokenizer: Any) -> dict[str, Tensor]:
     """Each of 48 pictures with a word of its own."""
     texts = tokenizer(WORDS[16:64], padding="max_length", max_length=32, return_tensors="pt")
     return {"pixel_values": _pictures(64, 64)[:48], **texts}
-
-
-# Tokenizers
-
-
-def _gemma_style_tokenizer(kind: type[Any]) -> Any:
-    """A byte-pair tokenizer of Gemma's form (spaces as ▁, bytes for the unknown) with our words."""
-    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    trained = _train_bpe([text.replace(" ", "▁") for text in SENTENCES], special, size=700)
-    tokenizer = kind(
-        vocab=trained["vocab"],
-        merges=[tuple(pair) for pair in trained["merges"]],
-        padding_side="right",
-        model_max_length=TEXT_LENGTH,
-        model_input_names=["input_ids"],
-    )
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A <eos>", special_tokens=[("<eos>", tokenizer.eos_token_id)]
-    )
-    return tokenizer
-
-
-def _clip_tokenizer() -> CLIPTokenizer:
-    """A byte-pair tokenizer of CLIP's form (bytes as letters, ``</w>`` at a word's end) with our words."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    special = ["<|startoftext|>", "<|endoftext|>", *alphabet, *(f"{letter}</w>" for letter in alphabet)]
-    trained = _train_bpe(WORDS, special, size=1000, end_of_word_suffix="</w>")
-    return CLIPTokenizer(
-        vocab=trained["vocab"], merges=[tuple(pair) for pair in trained["merges"]], model_max_length=32
-    )
-
-
-def _train_bpe(texts: list[str], special: list[str], size: int, **options: Any) -> dict[str, Any]:
-    """The vocabulary and merges of a byte-pair model over ``texts``."""
-    tokenizer = Tokenizer(models.BPE(**options))
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=[AddedToken(token, normalized=False) for token in special],
-        show_progress=False,
-        **options,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    trained: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
-    return trained
 
 
 # Pictures, capture, files
