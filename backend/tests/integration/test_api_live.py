@@ -134,17 +134,15 @@ def test_requests_that_wait_for_a_worker_hold_up_nobody(tmp_path: Path) -> None:
     queue.run_query = lambda _query_id: None
     with (
         live_server(create_app(options, ctx, reap_every_s=NEVER_S)) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
         ThreadPoolExecutor(60) as pool,
     ):
 
         def search(number: int) -> int:
-            body = {"text": f"car {number}"}
-            return httpx.post(f"{url}/api/v1/searches", json=body, timeout=60).status_code
+            return client.post("/api/v1/searches", json={"text": f"car {number}"}).status_code
 
         searches = [pool.submit(search, number) for number in range(20)]
-        answers = [
-            pool.submit(lambda: httpx.get(f"{url}/api/v1/system", timeout=60).status_code) for _ in range(20)
-        ]
+        answers = [pool.submit(lambda: client.get("/api/v1/system").status_code) for _ in range(20)]
         assert [answer.result() for answer in answers] == [200] * 20
         assert not any(search.done() for search in searches)
         assert {search.result() for search in searches} == {503}

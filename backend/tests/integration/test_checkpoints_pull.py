@@ -37,8 +37,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         yield running
 
 
-def store_at(root: Path, hub: FakeHub, token: str | None = None) -> ModelStore:
-    return ModelStore(root, endpoint=hub.url, token=token, stall_timeout_s=0.5)
+def store_at(
+    root: Path, hub: FakeHub, token: str | None = None, *, stall_timeout_s: float = 20.0
+) -> ModelStore:
+    return ModelStore(root, endpoint=hub.url, token=token, stall_timeout_s=stall_timeout_s)
 
 
 class Watcher:
@@ -131,7 +133,7 @@ def test_cut_transfer_goes_on_from_where_it_was(hub: FakeHub, tmp_path: Path) ->
 def test_stalled_transfer_is_begun_again(hub: FakeHub, tmp_path: Path) -> None:
     hub.faults.stall_after["model.safetensors"] = 300_000
 
-    model = store_at(tmp_path, hub).pull(MODEL)
+    model = store_at(tmp_path, hub, stall_timeout_s=0.5).pull(MODEL)
 
     assert (model.directory / "model.safetensors").read_bytes() == WEIGHTS
     assert len(hub.downloads("model.safetensors")) == 2

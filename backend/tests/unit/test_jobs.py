@@ -90,11 +90,12 @@ def test_results_and_state_are_one_transaction(system: JobSystem) -> None:
 
 
 def test_a_worker_that_lost_its_lease_commits_nothing(tmp_path: Path) -> None:
-    system = job_system(tmp_path, lease_s=0.05)
+    system = job_system(tmp_path)
     job_id = system.submit(1)
 
     def overtaken(chunk: Chunk, progress: Progress) -> ChunkResult:
-        time.sleep(0.1)
+        with system.ctx.sessions.write() as session:
+            chunk_rows.release(session, chunk.id, "worker-a")
         assert system.run(1, succeed, owner="worker-b") is JobState.DONE
         return ChunkResult(Counts(failed=chunk.total), [Issue("frame 1", "failed", "must not be seen")])
 
@@ -106,14 +107,19 @@ def test_a_worker_that_lost_its_lease_commits_nothing(tmp_path: Path) -> None:
 
 
 def test_the_lease_is_renewed_while_work_goes_on(tmp_path: Path) -> None:
-    system = job_system(tmp_path, lease_s=1.5)
+    system = job_system(tmp_path)
     job_id = system.submit(1)
 
     def long(chunk: Chunk, progress: Progress) -> ChunkResult:
         progress.advance(4)
-        time.sleep(2.5)
+        assert chunk.lease_until_s is not None
+        deadline = time.monotonic() + 30
+        while (now := system.chunks(job_id)[0]).lease_until_s == chunk.lease_until_s:
+            assert time.monotonic() < deadline, "the lease was not renewed"
+            time.sleep(0.05)
+        assert now.lease_until_s is not None
+        assert now.lease_until_s > chunk.lease_until_s
         assert system.job(job_id).done == 4, "progress is written while the chunk runs"
-        jobs.reap(system.ctx)
         return succeed(chunk, progress)
 
     assert system.run(1, long) is JobState.DONE
@@ -155,12 +161,11 @@ def test_the_chunk_of_a_dead_process_is_queued_again_at_once(system: JobSystem) 
 
 
 def test_a_chunk_that_kills_its_worker_is_set_aside(tmp_path: Path) -> None:
-    system = job_system(tmp_path, lease_s=0.001)
+    system = job_system(tmp_path)
     job_id = system.submit(1, items=7)
     for attempt in range(3):
         with system.ctx.sessions.write() as session:
-            assert chunk_rows.claim(session, 1, f"worker-{attempt}", 0.001, 3) is not None
-        time.sleep(0.01)
+            assert chunk_rows.claim(session, 1, f"worker-{attempt}", -1.0, 3) is not None
         jobs.reap(system.ctx)
     job = system.job(job_id)
     assert (job.state, job.failed) == (JobState.FAILED, 7)

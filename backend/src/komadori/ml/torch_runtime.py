@@ -17,6 +17,15 @@ Model = TypeVar("Model")
 BF16_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 """The instructions with which a CPU multiplies bfloat16 faster than float32, as Linux names them."""
 
+_SAFE_AND_CHECKED = {
+    "output_loading_info": True,
+    "ignore_mismatched_sizes": True,  # they are listed instead of being one long message
+    "use_safetensors": True,
+    "local_files_only": True,
+    "trust_remote_code": False,
+}
+"""How ``from_pretrained`` is called: nothing is fetched or run, and everything that is missing is told."""
+
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -107,16 +116,7 @@ def load_pretrained(
         options["key_mapping"] = dict(key_mapping)
     try:
         with _quiet():
-            model, info = from_pretrained(
-                directory,
-                dtype=runtime.dtype,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                **options,
-            )
+            model, info = from_pretrained(directory, dtype=runtime.dtype, **_SAFE_AND_CHECKED, **options)
     except Exception as exc:  # a damaged file surfaces as any of a dozen types
         raise ModelError(
             f"{directory} could not be loaded as {model_class.__name__}: {exc}",

@@ -86,8 +86,9 @@ def request(
     """Queue the annotation of the targets.
 
     Raises:
-        InputError: No prompt, too many, or a threshold outside [0, 1].
+        InputError: No prompt, too many, a threshold outside [0, 1], or no frame to annotate.
         NotFoundError: A frame, video or project does not exist.
+        DependencyError: The frames are those of a search, and no worker answered it in time.
     """
     wanted = RunParameters(
         _clean(prompts),

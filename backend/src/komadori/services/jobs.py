@@ -213,14 +213,22 @@ def reap(ctx: Context) -> None:
 
 
 def cancel(ctx: Context, job_id: int) -> Job:
-    """Stop a job; what is finished is kept."""
+    """Stop a job; what is finished is kept.
+
+    Raises:
+        NotFoundError: There is no such job.
+    """
     with ctx.sessions.write() as session:
         job_rows.request_cancel(session, job_id)
         return job_rows.get(session, job_id)
 
 
 def retry(ctx: Context, job_id: int) -> Job:
-    """Queue again what failed or was cancelled."""
+    """Queue again what failed or was cancelled.
+
+    Raises:
+        NotFoundError: There is no such job.
+    """
     with ctx.sessions.write() as session:
         job_rows.reopen(session, job_id)
         job = job_rows.get(session, job_id)

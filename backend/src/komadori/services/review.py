@@ -21,6 +21,7 @@ def decide(ctx: Context, annotation_ids: Sequence[int], status: AnnotationStatus
     """Give annotations a status, all of them or none.
 
     Raises:
+        InputError: None was named, or too many.
         NotFoundError: One of them does not exist; nothing was changed.
     """
     wanted = list(dict.fromkeys(annotation_ids))
@@ -42,6 +43,7 @@ def draw(ctx: Context, frame_id: int, class_name: str, bbox_xyxy: Box | None, ma
 
     Raises:
         InputError: Neither box nor mask, or one that does not fit the frame.
+        NotFoundError: There is no such frame.
     """
     name = _class_name(class_name)
     with ctx.sessions.write() as session:
@@ -76,6 +78,8 @@ def edit(
     A new box without a mask drops the mask, which would contradict it.
 
     Raises:
+        InputError: The box or mask does not fit the frame, or the class has no name.
+        NotFoundError: There is no such annotation.
         ConflictError: Somebody has changed it since ``expected_revision``.
     """
     with ctx.sessions.write() as session:
@@ -100,7 +104,11 @@ def edit(
 
 
 def delete(ctx: Context, annotation_id: int) -> None:
-    """Delete an annotation for good; to remember a wrong proposal, reject it instead."""
+    """Delete an annotation for good; to remember a wrong proposal, reject it instead.
+
+    Raises:
+        NotFoundError: There is no such annotation.
+    """
     with ctx.sessions.write() as session:
         annotations.get(session, annotation_id)
         annotations.remove(session, annotation_id)

@@ -51,7 +51,8 @@ def by_text(ctx: Context, text: str, k: int, scope: Scope) -> SearchResult:
     """Frames that show what the words say.
 
     Raises:
-        InputError: There are no words, or far too many.
+        InputError: There are no words, or far too many, or ``k`` is out of range.
+        NotFoundError: The project or the video does not exist.
         DependencyError: No worker gave the words a vector in time.
     """
     words = " ".join(text.split())
@@ -69,7 +70,8 @@ def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResu
     """Frames that look like a picture.
 
     Raises:
-        InputError: The bytes are no picture.
+        InputError: The bytes are no picture, or ``k`` is out of range.
+        NotFoundError: The project or the video does not exist.
         DependencyError: No worker gave the picture a vector in time.
     """
     read_query_picture(picture)
@@ -81,7 +83,12 @@ def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResu
 
 
 def by_frame(ctx: Context, frame_id: int, k: int, scope: Scope) -> SearchResult:
-    """Frames that look like a stored frame, which is among them."""
+    """Frames that look like a stored frame, which is among them.
+
+    Raises:
+        InputError: ``k`` is out of range.
+        NotFoundError: The frame does not exist or has no vector yet, or the scope does not exist.
+    """
     with ctx.sessions.read() as session:
         videos.get_frame(session, frame_id)
         active = embeddings.active_space(session, ctx.options.embedder)

@@ -31,6 +31,9 @@ def request(ctx: Context, video_id: int) -> Job:
     """Queue the comparison of all stored frames of a video with its source.
 
     The job's ``done`` counts the frames that are the same, ``failed`` those that are not.
+
+    Raises:
+        NotFoundError: There is no such video.
     """
     with ctx.sessions.read() as session:
         video = videos.get(session, video_id)
