@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,9 @@ def _default_home() -> Path:
 class Settings(BaseSettings):
     """The settings of one installation; every process of it must see the same ones."""
 
-    model_config = SettingsConfigDict(env_prefix="KOMADORI_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="KOMADORI_", env_file=".env", env_ignore_empty=True, extra="ignore", allow_inf_nan=False
+    )
 
     home: Path = Field(default_factory=_default_home, description="The folder of all data.")
     models: Path | None = Field(
@@ -63,7 +66,7 @@ class Settings(BaseSettings):
     jpeg_quality: int = Field(90, ge=1, le=100, description="Quality of the stored frames.")
     thumbnail_size: int = Field(384, ge=32, le=2048, description="Longer side of the thumbnails in pixels.")
     decode_workers: int | None = Field(
-        None, ge=1, description="Processes that decode side by side; one for each core when not set."
+        None, ge=1, le=256, description="Processes that decode side by side; one for each core when not set."
     )
     decode_chunk_s: float = Field(
         8.0, gt=0, description="Rough processor seconds of decoding in one chunk; it ends at a keyframe."
@@ -94,7 +97,18 @@ class Settings(BaseSettings):
     @classmethod
     def _expand(cls, folder: Path | None) -> Path | None:
         """A file ``.env`` is read by no shell, so nobody else replaces the ``~``."""
-        return folder.expanduser() if folder is not None else None
+        try:
+            return folder.expanduser() if folder is not None else None
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("token", "hub_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        """A token travels in an HTTP header."""
+        if token is not None and not re.fullmatch(r"[!-~]+", token.get_secret_value()):
+            raise ValueError("it may only have ASCII characters without spaces")
+        return token
 
     @property
     def models_dir(self) -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 import komadori
 from komadori.cli import main as program
+from komadori.cli.configuration import read_settings
 from komadori.cli.main import main
 from tests.support.running_up import free_port
 
@@ -94,6 +95,12 @@ def test_a_defect_is_reported_without_a_traceback(
         ("KOMADORI_THREADS", "many", "bad-setting"),
         ("KOMADORI_URL", "ftp://example.org", "bad-url"),
         ("KOMADORI_URL", "localhost:8000", "bad-url"),
+        ("KOMADORI_URL", "http://[::1", "bad-url"),
+        ("KOMADORI_URL", "http://127.0.0.1:99999", "bad-url"),
+        ("KOMADORI_HOME", "~nobody-of-that-name/x", "bad-setting"),
+        ("KOMADORI_LEASE_S", "inf", "bad-setting"),
+        ("KOMADORI_QUERY_TIMEOUT_S", "nan", "bad-setting"),
+        ("KOMADORI_DECODE_WORKERS", "1000000", "bad-setting"),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -101,11 +108,58 @@ def test_a_wrong_setting_is_named(
 ) -> None:
     monkeypatch.setenv(name, value)
 
-    assert main(["videos"]) == 1
+    assert main(["videos"]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"{code}: ")
     assert name in err
     assert value in err
+
+
+def test_a_wrong_token_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KOMADORI_TOKEN", "sécret")
+
+    assert main(["--debug", "videos"]) == 2
+    err = capsys.readouterr().err
+    assert "bad-setting: The setting KOMADORI_TOKEN cannot be used" in err
+    assert "cret" not in err
+
+
+def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOMADORI_HOME", "")
+    monkeypatch.setenv("KOMADORI_EMBEDDER", "")
+
+    settings = read_settings()
+
+    assert settings.home.name == "komadori"
+    assert settings.embedder == "google/siglip2-base-patch16-224"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["search", "\udcff"],
+        ["add", "\udcff.mp4"],
+        ["annotate", "--prompt", "\udcff"],
+        ["add", "a.mp4", "--every", "nan"],
+        ["add", "a.mp4", "--every", "inf"],
+    ],
+)
+def test_what_json_cannot_hold_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 1
+
+    assert capsys.readouterr().err.startswith("bad-request: What was given cannot be sent: ")
+
+
+def test_a_database_that_is_none_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "komadori.db").write_bytes(b"no database" * 1000)
+
+    assert main(["up"]) == 1
+    assert "database-damaged: The database cannot be read: file is not a database." in capsys.readouterr().err
 
 
 def test_models_are_listed_without_a_running_komadori(capsys: pytest.CaptureFixture[str]) -> None:

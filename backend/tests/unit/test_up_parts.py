@@ -1,6 +1,7 @@
 """The parts of `komadori up`, each for itself: lock, child process, broker, port."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -181,3 +182,15 @@ def test_a_taken_port_is_refused_before_anything_starts() -> None:
         check_port("127.0.0.1", taken.getsockname()[1])
 
     assert refused.value.code == "port-in-use"
+
+
+def test_a_full_disk_is_named_when_a_home_is_locked(tmp_path: Path) -> None:
+    former, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(StorageError) as refused, locked_home(tmp_path, URL):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (former, hard))
+
+    assert refused.value.code == "disk-full"

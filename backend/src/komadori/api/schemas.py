@@ -38,7 +38,7 @@ _MAX_FRAMES_NAMED = 10_000
 def _id(value: object) -> int:
     if isinstance(value, str) and re.fullmatch(_ID, value, re.ASCII):
         return int(value)
-    raise ValueError("an id is a string of up to 18 digits")
+    raise ValueError("an id is a whole number from 1, of up to 18 digits, as a string")
 
 
 Id = Annotated[int, BeforeValidator(_id), WithJsonSchema({"type": "string", "pattern": _ID})]

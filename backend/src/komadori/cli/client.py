@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +22,7 @@ from komadori.cli.answers import (
     Video,
     Worker,
 )
+from komadori.cli.configuration import http_address
 from komadori.core.errors import DependencyError, InputError, KomadoriError
 from komadori.core.types import AnnotationStatus, JsonDict
 
@@ -52,17 +53,11 @@ class ApiClient:
         token: Sent as a bearer token when given.
 
     Raises:
-        InputError: ``url`` is no HTTP address.
+        SettingError: ``url`` is no HTTP address.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        address = urlsplit(url)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise InputError(
-                f"Expected an address such as http://127.0.0.1:8000 in KOMADORI_URL, got {url!r}.",
-                hint="Correct KOMADORI_URL, or unset it.",
-                code="bad-url",
-            )
+        address = http_address(url)
         self.url = url.rstrip("/")
         self._http = httpx.Client(
             base_url=self.url,
@@ -265,6 +260,12 @@ class ApiClient:
                 f"Nothing answers at {self.url} ({exc}).",
                 hint="Start it with `komadori up`, or set KOMADORI_URL to where it runs.",
                 code="api-unreachable",
+            ) from exc
+        except ValueError as exc:  # a name with bytes that are no UTF-8, or nan as a number
+            raise InputError(
+                f"What was given cannot be sent: {exc}.",
+                hint="Give words and names of files in UTF-8, and numbers that are finite.",
+                code="bad-request",
             ) from exc
         if not response.is_success:
             raise self._problem(response)

@@ -28,13 +28,15 @@ def locked_home(home: Path, url: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _acquire(path)
     try:
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "url": url}))
-        file.flush()
+        with storage_errors("lock the home"):
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "url": url}))
+            file.flush()
         yield
     finally:
         path.unlink(missing_ok=True)
-        file.close()
+        with suppress(OSError):  # what a full disk did not take is tried again on closing
+            file.close()
 
 
 def _acquire(path: Path) -> IO[str]:

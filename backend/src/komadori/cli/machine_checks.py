@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from sqlalchemy import make_url
 
 from komadori import bootstrap
 from komadori.cli import embedded_broker, output
@@ -26,7 +25,7 @@ from komadori.core.errors import DependencyError, KomadoriError
 from komadori.core.types import Queue
 from komadori.db import migrate
 from komadori.db.repositories import workers
-from komadori.db.session import Sessions
+from komadori.db.session import Sessions, parse_url
 from komadori.ml.catalogue import KNOWN_MODELS
 from komadori.settings import Settings
 
@@ -90,7 +89,7 @@ def check_home(settings: Settings) -> Result:
 
 def check_database(settings: Settings) -> Result:
     """Whether the database answers and has the schema of this version."""
-    url = make_url(settings.effective_database_url)
+    url = parse_url(settings.effective_database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return skip(f"{url.database} does not exist yet; `komadori up` makes it")
     sessions = Sessions(settings.effective_database_url)
@@ -146,7 +145,7 @@ def check_api(settings: Settings) -> Result:
 
 def check_worker(settings: Settings, queue: Queue) -> Result:
     """Whether a queue has a worker that reported lately and can do its work."""
-    url = make_url(settings.effective_database_url)
+    url = parse_url(settings.effective_database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return skip("there is no database yet")
     sessions = Sessions(settings.effective_database_url)

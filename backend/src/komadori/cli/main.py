@@ -10,10 +10,12 @@ import typer
 import komadori
 from komadori.cli import output
 from komadori.cli.commands import annotations, export, jobs, machine, models, search, videos
+from komadori.cli.configuration import SettingError
 from komadori.cli.options import SeveralValues
 from komadori.core.errors import KomadoriError
 
 FAILED = 1
+MISUSED = 2
 INTERRUPTED = 130
 
 _RUN = "Run"
@@ -102,7 +104,7 @@ def _fail(problem: KomadoriError, *, is_debugging: bool) -> int:
     if is_debugging:
         traceback.print_exc()
     output.error(problem)
-    return FAILED
+    return MISUSED if isinstance(problem, SettingError) else FAILED
 
 
 if __name__ == "__main__":

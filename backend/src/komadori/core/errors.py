@@ -9,6 +9,7 @@
     ├── ModelError          a checkpoint cannot be found, fetched, read or run
     │   └── HubError        the model hub does not answer
     └── StorageError        a disk or a database failed
+        └── PermanentStorageError   and no second attempt will find it healed
 
 Each error says what was expected, what came, and what to do; its ``code`` never
 changes between releases. Whether a chunk is tried again is decided by
@@ -92,6 +93,13 @@ class StorageError(KomadoriError):
 
     default_code = "storage-failed"
     is_retryable = True
+
+
+class PermanentStorageError(StorageError):
+    """What is stored is damaged, or where it is stored is unfit; a person has to mend it first."""
+
+    default_code = "storage-unusable"
+    is_retryable = False
 
 
 def to_dict(error: Exception) -> dict[str, str]:

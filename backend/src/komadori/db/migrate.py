@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from komadori.core.errors import ConflictError, StorageError
-from komadori.db.session import Sessions
+from komadori.db.session import Sessions, database_errors
 from komadori.db.tables import Base
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -24,8 +24,9 @@ def upgrade(engine: Engine, target: str = "head") -> None:
 
     Raises:
         ConflictError: The database was made by a newer Komadori.
+        StorageError: It cannot be read or written.
     """
-    with engine.connect() as connection:
+    with database_errors(), engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             _sqlite_pragma(connection, "foreign_keys=OFF")
         try:
@@ -61,7 +62,7 @@ def newest_revision() -> str | None:
 
 def current_revision(engine: Engine) -> str | None:
     """The revision of the database, None when it is empty."""
-    with engine.connect() as connection:
+    with database_errors(), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 

@@ -49,7 +49,8 @@ def request(ctx: Context, directory: str, format_name: str, status: str, project
     """Queue an export.
 
     Raises:
-        InputError: The format, the status or the folder cannot be used.
+        InputError: The format, the status or the folder cannot be used, or there is nothing to export.
+        NotFoundError: There is no such project.
         ConflictError: The folder holds something that is no export of ours.
     """
     registry.factory("exporters", format_name)
@@ -63,8 +64,8 @@ def request(ctx: Context, directory: str, format_name: str, status: str, project
         frame_ids = annotations.annotated_frame_ids(session, project_id, _STATUSES[status])
     if not frame_ids:
         raise InputError(
-            f"No frame of project {project!r} has an annotation that is {status}.",
-            hint="Accept some proposals first, or export with --status proposed or all.",
+            f"No frame of project {project!r} has an annotation to export (status: {status}).",
+            hint="Annotate first (`komadori annotate`), accept some proposals, or choose another --status.",
             code="nothing-to-export",
         )
     parameters: dict[str, object] = {"directory": str(target), "format": format_name, "status": status}
@@ -74,7 +75,12 @@ def request(ctx: Context, directory: str, format_name: str, status: str, project
 
 
 def check_target(directory: str) -> Path:
-    """The folder to write, once it is sure that nothing else would be lost by it."""
+    """The folder to write, once it is sure that nothing else would be lost by it.
+
+    Raises:
+        InputError: It is no absolute path, or may not be looked at.
+        ConflictError: There is something else in its place.
+    """
     target = Path(directory)
     if not target.is_absolute() or "\0" in directory:
         raise InputError(
