@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from komadori.core.types import Queue
+from komadori.core.types import ItemOutcome, Queue
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories.chunks import Issue
 from komadori.db.tables import JobIssueRow
@@ -75,7 +75,7 @@ def test_issues_come_in_pages(system: InlineSystem) -> None:
         chunk_rows.add(session, job_id, [chunk_rows.NewChunk("none", Queue.DEFAULT, {}, 5)])
         chunk = chunk_rows.of_job(session, job_id)[0]
         for number in range(5):
-            issue = Issue(f"frame {number}", "skipped", "dark")
+            issue = Issue(f"frame {number}", ItemOutcome.SKIPPED, "dark")
             session.add(JobIssueRow(job_id=job_id, chunk_id=chunk.id, **vars_of(issue)))
     found = walk(system, f"/jobs/{job_id}/issues", 2)
     assert [issue["item"] for issue in found] == [f"frame {number}" for number in range(5)]

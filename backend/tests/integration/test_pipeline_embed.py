@@ -122,7 +122,11 @@ def test_a_person_waits_for_one_batch_and_not_for_the_chunk(system: Pipeline) ->
     def ask_during_the_second_batch() -> None:
         if system.embedder.calls == ["1 images"]:
             with system.ctx.sessions.write() as session:
-                asked.append(embeddings.add_query(session, "fake", "text", content_key(b"red"), "red"))
+                asked.append(
+                    embeddings.add_query(
+                        session, "fake", embeddings.QueryKind.TEXT, content_key(b"red"), "red"
+                    )
+                )
 
     system.embedder.before_images = ask_during_the_second_batch
     system.queue.run_chunk = system.run

@@ -9,7 +9,7 @@ import pytest
 
 from komadori.core.errors import InputError, NotFoundError, StorageError
 from komadori.core.progress import Progress
-from komadori.core.types import Chunk, JobState, Queue
+from komadori.core.types import Chunk, ItemOutcome, JobState, Queue
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
@@ -97,7 +97,9 @@ def test_a_worker_that_lost_its_lease_commits_nothing(tmp_path: Path) -> None:
         with system.ctx.sessions.write() as session:
             chunk_rows.release(session, chunk.id, "worker-a")
         assert system.run(1, succeed, owner="worker-b") is JobState.DONE
-        return ChunkResult(Counts(failed=chunk.total), [Issue("frame 1", "failed", "must not be seen")])
+        return ChunkResult(
+            Counts(failed=chunk.total), [Issue("frame 1", ItemOutcome.FAILED, "must not be seen")]
+        )
 
     assert system.run(1, overtaken, owner="worker-a") is None
     job = system.job(job_id)

@@ -8,7 +8,15 @@ from pydantic import BaseModel, Field
 
 from komadori.api.schemas import ROOT, Segmentation
 from komadori.core import progress, types
-from komadori.core.types import AnnotationSource, AnnotationStatus, JobState, JsonDict, Queue, VideoState
+from komadori.core.types import (
+    AnnotationSource,
+    AnnotationStatus,
+    ItemOutcome,
+    JobState,
+    JsonDict,
+    Queue,
+    VideoState,
+)
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.services.search import SearchResult
 
@@ -324,7 +332,7 @@ class Issue(BaseModel):
     """Why an item of a job was skipped or failed."""
 
     item: str
-    outcome: str
+    outcome: ItemOutcome
     reason: str
 
     @staticmethod

@@ -113,7 +113,7 @@ class AddVideo(_Body):
 
 
 class Search(_Body):
-    """A question in words, or by a stored frame: one of the two."""
+    """A query in words, or by a stored frame: one of the two."""
 
     model_config = _such_as(text="a red car at night", k=20)
 
@@ -124,7 +124,7 @@ class Search(_Body):
     project: Name = projects.DEFAULT
 
     @model_validator(mode="after")
-    def _is_one_question(self) -> Self:
+    def _is_one_query(self) -> Self:
         if (self.text is None) == (self.like_frame_id is None):
             raise ValueError("give either text or like_frame_id")
         return self

@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 _RUN = "Run"
 _FRAMES = "Videos and frames"
-_LABELS = "Labels and datasets"
+_ANNOTATIONS = "Annotations and datasets"
 _WORK = "Jobs and models"
 
 app = typer.Typer(
@@ -64,12 +64,12 @@ app.command(rich_help_panel=_FRAMES)(videos.frames)
 app.command(rich_help_panel=_FRAMES)(search.search)
 app.command(rich_help_panel=_FRAMES)(videos.embed)
 app.command(rich_help_panel=_FRAMES)(videos.verify)
-app.command(rich_help_panel=_LABELS, cls=SeveralValues)(annotations.annotate)
-app.command(rich_help_panel=_LABELS)(annotations.annotations)
-app.command(rich_help_panel=_LABELS)(annotations.accept)
-app.command(rich_help_panel=_LABELS)(annotations.reject)
-app.command(rich_help_panel=_LABELS)(export.export)
-app.command(rich_help_panel=_LABELS)(videos.projects)
+app.command(rich_help_panel=_ANNOTATIONS, cls=SeveralValues)(annotations.annotate)
+app.command(rich_help_panel=_ANNOTATIONS)(annotations.annotations)
+app.command(rich_help_panel=_ANNOTATIONS)(annotations.accept)
+app.command(rich_help_panel=_ANNOTATIONS)(annotations.reject)
+app.command(rich_help_panel=_ANNOTATIONS)(export.export)
+app.command(rich_help_panel=_ANNOTATIONS)(videos.projects)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_WORK)
 app.add_typer(models.app, name="models", rich_help_panel=_WORK)
 

@@ -65,6 +65,13 @@ class JobState(StrEnum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
+class ItemOutcome(StrEnum):
+    """How an item ended that is not done."""
+
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
 class Queue(StrEnum):
     """The three queues; each has workers of its own."""
 

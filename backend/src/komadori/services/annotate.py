@@ -26,6 +26,7 @@ from komadori.core.types import (
     ConceptPrompt,
     Detections,
     Frame,
+    ItemOutcome,
     Job,
     JsonDict,
     Queue,
@@ -128,7 +129,7 @@ def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress:
         try:
             image = read_frame(ctx.blobs.get(frame.image_key))
         except KomadoriError as error:
-            issues.append(Issue(f"frame {frame.id}", "skipped", str(error)))
+            issues.append(Issue(f"frame {frame.id}", ItemOutcome.SKIPPED, str(error)))
             continue
         by_prompt = segmenter.segment(
             [image],

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from komadori.core import errors
 from komadori.core.errors import InputError, KomadoriError, NotFoundError
 from komadori.core.progress import Progress
-from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, Job, Queue
+from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, ItemOutcome, Job, Queue
 from komadori.db.repositories import embeddings, jobs, projects, videos
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
+from komadori.db.repositories.embeddings import QueryKind
 from komadori.media.images import read_frame, read_query_picture
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.services.context import Context
@@ -151,7 +152,7 @@ def _answer(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Query) 
 
 
 def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Query) -> NDArray[np.float32]:
-    if query.kind == "text":
+    if query.kind == QueryKind.TEXT:
         batch = embedder.embed_texts([query.content])
     else:
         batch = embedder.embed_images([read_query_picture(ctx.blobs.get(query.content))])
@@ -212,14 +213,14 @@ def _finished(
             images.append(read.result())
             kept.append(frame)
         except KomadoriError as error:
-            issues.append(Issue(f"frame {frame.id}", "skipped", str(error)))
+            issues.append(Issue(f"frame {frame.id}", ItemOutcome.SKIPPED, str(error)))
     return kept, images
 
 
 def _refused(frames: Sequence[Frame], batch: EmbeddingBatch) -> list[Issue]:
     kept = set(batch.kept.tolist())
     return [
-        Issue(f"frame {frame.id}", "skipped", "The model could not embed this picture.")
+        Issue(f"frame {frame.id}", ItemOutcome.SKIPPED, "The model could not embed this picture.")
         for position, frame in enumerate(frames)
         if position not in kept
     ]

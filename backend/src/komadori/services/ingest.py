@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from komadori.core import registry
 from komadori.core.errors import InputError, NotFoundError, StorageError
 from komadori.core.progress import Progress
-from komadori.core.types import Chunk, Job, JsonDict, Queue, Video, VideoState
+from komadori.core.types import Chunk, ItemOutcome, Job, JsonDict, Queue, Video, VideoState
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs, projects, videos
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
@@ -132,7 +132,7 @@ def run_decode(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         _queue_embedding(ctx, session, job, [ids[index] for index in sorted(ids)])
 
     issues = [
-        Issue(f"frame {decode_index} of {video.name}", "skipped", reason)
+        Issue(f"frame {decode_index} of {video.name}", ItemOutcome.SKIPPED, reason)
         for decode_index, reason in sorted(skipped.items())
     ]
     return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)

@@ -13,6 +13,7 @@ from komadori.core import errors
 from komadori.core.errors import DependencyError, InputError, NotFoundError
 from komadori.core.types import EmbeddingSpace, JobState, Moment, SearchHit
 from komadori.db.repositories import embeddings, projects, videos
+from komadori.db.repositories.embeddings import QueryKind
 from komadori.media.images import read_query_picture
 from komadori.services.context import Context
 from komadori.services.embed import content_key
@@ -63,7 +64,7 @@ def by_text(ctx: Context, text: str, k: int, scope: Scope) -> SearchResult:
             code="bad-search-text",
         )
     key = content_key(words.encode())
-    return _search(ctx, *_vector(ctx, "text", key, words), k, scope)
+    return _search(ctx, *_vector(ctx, QueryKind.TEXT, key, words), k, scope)
 
 
 def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResult:
@@ -79,7 +80,7 @@ def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResu
     blob_key = f"queries/{key[:2]}/{key}.img"
     if not ctx.blobs.exists(blob_key):
         ctx.blobs.put(blob_key, picture)
-    return _search(ctx, *_vector(ctx, "picture", key, blob_key), k, scope)
+    return _search(ctx, *_vector(ctx, QueryKind.PICTURE, key, blob_key), k, scope)
 
 
 def by_frame(ctx: Context, frame_id: int, k: int, scope: Scope) -> SearchResult:
@@ -104,7 +105,7 @@ def by_frame(ctx: Context, frame_id: int, k: int, scope: Scope) -> SearchResult:
 
 
 def _vector(
-    ctx: Context, kind: str, key: str, content: str
+    ctx: Context, kind: QueryKind, key: str, content: str
 ) -> tuple[int, EmbeddingSpace, NDArray[np.float32]]:
     """The vector of a query: from the cache, or from a worker, ahead of all bulk work."""
     source = ctx.options.embedder

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from komadori.core.progress import Progress
-from komadori.core.types import Chunk, Frame, Job, Queue, Video
+from komadori.core.types import Chunk, Frame, ItemOutcome, Job, Queue, Video
 from komadori.db.repositories import jobs, videos
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.media.base import ExtractedFrame, ExtractOptions, VideoFacts
@@ -128,4 +128,4 @@ def _quality(frame: Frame) -> int:
 
 
 def _issue(video: Video, frame: Frame, reason: str) -> Issue:
-    return Issue(f"frame {frame.decode_index} of {video.name}", "failed", reason)
+    return Issue(f"frame {frame.decode_index} of {video.name}", ItemOutcome.FAILED, reason)

@@ -45,9 +45,9 @@ def write_contact_sheet(api: ApiClient, path: Path, title: str, searches: Mappin
     tiles = [
         (
             frame_image(api, hit.frame_id),
-            f"{question}\nno. {place}   {output.clock(hit.pts_s)}   score {hit.score:.3f}",
+            f"{query}\nno. {place}   {output.clock(hit.pts_s)}   score {hit.score:.3f}",
         )
-        for question, answer in searches.items()
+        for query, answer in searches.items()
         for place, hit in enumerate(answer.hits[:_HITS_IN_A_ROW], 1)
     ]
     contact_sheet(tiles, _HITS_IN_A_ROW, title).save(path, optimize=True)

@@ -128,7 +128,7 @@ class Story:
             [annotation for annotation in accepted if annotation.frame_id in chosen],
             _PROMPTS,
         )
-        title = f"Search hits, a question in each row ({self._choice.names})"
+        title = f"Search hits, a query in each row ({self._choice.names})"
         gallery.write_contact_sheet(api, self._folder / "search-hits.png", title, searches)
 
     def _extract(self, api: ApiClient) -> str:

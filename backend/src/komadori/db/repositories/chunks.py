@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
-from komadori.core.types import Chunk, JobState, JsonDict, Queue
+from komadori.core.types import Chunk, ItemOutcome, JobState, JsonDict, Queue
 from komadori.db.repositories import jobs
 from komadori.db.repositories.statements import n_changed
 from komadori.db.tables import ChunkRow, JobIssueRow, JobRow
@@ -41,7 +41,7 @@ class Issue:
     """Why an item was skipped or failed."""
 
     item: str
-    outcome: str
+    outcome: ItemOutcome
     reason: str
 
 
@@ -238,7 +238,7 @@ def issues(session: Session, job_id: int, limit: int = 1000, offset: int = 0) ->
     """Why items of a job were skipped or failed, in order."""
     statement = select(JobIssueRow).where(JobIssueRow.job_id == job_id).order_by(JobIssueRow.id)
     rows = session.scalars(statement.limit(limit).offset(offset))
-    return [Issue(row.item, row.outcome, row.reason) for row in rows]
+    return [Issue(row.item, ItemOutcome(row.outcome), row.reason) for row in rows]
 
 
 def count_issues(session: Session, job_id: int) -> int:
@@ -254,7 +254,7 @@ def _add_issues(session: Session, chunk: Chunk, issues: Iterable[Issue]) -> None
             "job_id": chunk.job_id,
             "chunk_id": chunk.id,
             "item": issue.item,
-            "outcome": issue.outcome,
+            "outcome": issue.outcome.value,
             "reason": issue.reason,
         }
         for issue in issues

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,13 @@ from komadori.db.tables import EmbeddingRow, EmbeddingSpaceRow, FrameRow, QueryR
 _IDS_AT_ONCE = 500
 
 
+class QueryKind(StrEnum):
+    """What a query is made of."""
+
+    TEXT = "text"
+    PICTURE = "picture"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A text or a picture to be embedded for a search.
@@ -26,7 +34,7 @@ class Query:
 
     id: int
     source: str
-    kind: str
+    kind: QueryKind
     content_key: str
     content: str
     state: JobState
@@ -112,7 +120,7 @@ def count_embedded(
     return session.scalar(statement) or 0
 
 
-def add_query(session: Session, source: str, kind: str, content_key: str, content: str) -> int:
+def add_query(session: Session, source: str, kind: QueryKind, content_key: str, content: str) -> int:
     """A query that waits for its vector: its id."""
     row = QueryRow(
         source=source,
@@ -130,7 +138,7 @@ def add_query(session: Session, source: str, kind: str, content_key: str, conten
     return row.id
 
 
-def cached_query(session: Session, space_id: int, kind: str, content_key: str) -> Query | None:
+def cached_query(session: Session, space_id: int, kind: QueryKind, content_key: str) -> Query | None:
     """An answered query with this content in this space."""
     row = session.scalar(
         select(QueryRow)
@@ -218,7 +226,7 @@ def _query(row: QueryRow) -> Query:
     return Query(
         id=row.id,
         source=row.source,
-        kind=row.kind,
+        kind=QueryKind(row.kind),
         content_key=row.content_key,
         content=row.content,
         state=JobState(row.state),
