@@ -5,10 +5,10 @@ owner. Whoever has lost the lease in between changes nothing: that is the fence.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Subquery, and_, bindparam, func, insert, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from komadori.core.types import Chunk, ItemOutcome, JobState, JsonDict, Queue
@@ -43,6 +43,33 @@ class Issue:
     item: str
     outcome: ItemOutcome
     reason: str
+
+
+def _unannounced(queue: Queue) -> Subquery:
+    """The oldest queued chunks of a queue that were not announced since ``since_<queue>``."""
+    is_unknown = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < bindparam(f"since_{queue}"))
+    return (
+        select(ChunkRow.queue, ChunkRow.id)
+        .where(ChunkRow.queue == queue.value, ChunkRow.state == JobState.QUEUED.value, is_unknown)
+        .order_by(ChunkRow.id)
+        .limit(bindparam(f"limit_{queue}"))
+        .subquery()
+    )
+
+
+_BUSY_QUEUES = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING.value).distinct()
+_ANNOUNCED = (
+    select(ChunkRow.queue, func.count())
+    .where(
+        ChunkRow.state == JobState.QUEUED.value,
+        or_(
+            *(and_(ChunkRow.queue == q.value, ChunkRow.published_s >= bindparam(f"since_{q}")) for q in Queue)
+        ),
+    )
+    .group_by(ChunkRow.queue)
+)
+_UNANNOUNCED = union_all(*(select(_unannounced(queue)) for queue in Queue))
+"""These run at the end of every chunk, so they are put together once."""
 
 
 def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> None:
@@ -199,24 +226,11 @@ def take_unannounced(
     ``idle_stale_s`` when nothing of its queue runs.
     """
     now = time.time()
-    since = dict.fromkeys(Queue, now - idle_stale_s)
-    since |= dict.fromkeys(_busy_queues(session), now - stale_s)
-    n_announced = _announced(session, since)
-    waiting = [
-        select(ChunkRow.queue, ChunkRow.id)
-        .where(
-            ChunkRow.queue == queue,
-            ChunkRow.state == JobState.QUEUED,
-            or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < since[queue]),
-        )
-        .order_by(ChunkRow.id)
-        .limit(max(0, ahead - n_announced.get(queue, 0)))
-        .subquery()
-        for queue in Queue
-    ]
-    found = [
-        (Queue(queue), chunk_id) for queue, chunk_id in session.execute(union_all(*map(select, waiting)))
-    ]
+    busy = set(session.scalars(_BUSY_QUEUES))
+    since = {f"since_{q}": now - (stale_s if q.value in busy else idle_stale_s) for q in Queue}
+    announced = {queue: n for queue, n in session.execute(_ANNOUNCED, since)}  # noqa: C416
+    limits = {f"limit_{q}": max(0, ahead - announced.get(q.value, 0)) for q in Queue}
+    found = [(Queue(queue), chunk_id) for queue, chunk_id in session.execute(_UNANNOUNCED, since | limits)]
     if found:
         ids = [chunk_id for _, chunk_id in found]
         session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now))
@@ -261,24 +275,6 @@ def _add_issues(session: Session, chunk: Chunk, issues: Iterable[Issue]) -> None
     ]
     if rows:
         session.execute(insert(JobIssueRow), rows)
-
-
-def _busy_queues(session: Session) -> set[Queue]:
-    running = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING).distinct()
-    return {Queue(queue) for queue in session.scalars(running)}
-
-
-def _announced(session: Session, since_s: Mapping[Queue, float]) -> dict[Queue, int]:
-    """How many queued chunks of each queue were announced since then."""
-    is_announced = or_(
-        *(and_(ChunkRow.queue == queue, ChunkRow.published_s >= moment) for queue, moment in since_s.items())
-    )
-    rows = session.execute(
-        select(ChunkRow.queue, func.count())
-        .where(ChunkRow.state == JobState.QUEUED, is_announced)
-        .group_by(ChunkRow.queue)
-    )
-    return {Queue(queue): n for queue, n in rows}
 
 
 def _owned(chunk_id: int, owner: str) -> ColumnElement[bool]:
