@@ -94,6 +94,20 @@ def test_a_broker_that_forgets_everything_loses_nothing(system: Installation, cl
     _check_vectors(system)
 
 
+def test_a_broker_that_pauses_for_long_leaves_no_worker_deaf(system: Installation, clip: Path) -> None:
+    """A worker that could not acknowledge a message once took it for unfinished for ever."""
+    system.start(Queue.DEFAULT)
+    job = ingest.request(system.ctx, str(clip), projects.DEFAULT, SAMPLING)
+    system.wait_until_amid(job.id)
+    system.pause_broker()
+    system.kill_child(Queue.DEFAULT)
+    wait_until(lambda: "Timeout reading from socket" in system.logs(), 60, "a timed out acknowledgement")
+    system.resume_broker()
+
+    assert system.wait(job.id, 60).done == N_FRAMES, system.logs()
+    _check_frames(system)
+
+
 def test_cancel_keeps_what_was_finished_and_retry_does_the_rest(system: Installation, clip: Path) -> None:
     system.start(Queue.DEFAULT, Queue.SIGLIP)
     job = ingest.request(system.ctx, str(clip), projects.DEFAULT, SAMPLING)

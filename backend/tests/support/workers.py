@@ -44,6 +44,16 @@ class Installation:
         )
         wait_until(socket.exists, 10, "the broker's socket")
 
+    def pause_broker(self) -> None:
+        """It keeps its connections and answers nothing, as on a machine that is out of breath."""
+        assert self._broker is not None
+        self._broker.send_signal(signal.SIGSTOP)
+
+    def resume_broker(self) -> None:
+        """It answers again."""
+        assert self._broker is not None
+        self._broker.send_signal(signal.SIGCONT)
+
     def kill_broker(self) -> None:
         assert self._broker is not None
         self._broker.kill()
@@ -124,6 +134,8 @@ class Installation:
         return "\n".join(path.read_text()[-3000:] for path in (self.settings.home / "logs").glob("*.log"))
 
     def close(self) -> None:
+        if self._broker is not None and self._broker.poll() is None:
+            self.resume_broker()
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():

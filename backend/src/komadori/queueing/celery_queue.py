@@ -48,7 +48,7 @@ def create_app(broker_url: str) -> Celery:
         task_create_missing_queues=False,
         task_routes={f"komadori.{queue.value}.*": {"queue": queue.value} for queue in Queue},
         task_publish_retry=False,
-        worker_prefetch_multiplier=1,
+        worker_prefetch_multiplier=0,  # a message whose acknowledgement timed out would count for ever
         worker_disable_prefetch=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
