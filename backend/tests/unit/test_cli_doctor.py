@@ -9,7 +9,7 @@ from komadori.bootstrap import prepare_home
 from komadori.cli import machine_checks
 from komadori.cli.doctor import Check, Printer, Result, Status, examine, fail, ok, skip, verdict, warn
 from komadori.core.errors import ModelError
-from komadori.core.types import Queue
+from komadori.core.types import Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.session import Sessions
 from komadori.settings import Settings
@@ -140,8 +140,8 @@ def test_workers_are_judged_by_what_they_report(settings: Settings) -> None:
 
     sessions = Sessions(settings.effective_database_url)
     with sessions.write() as session:
-        workers.report(session, "a", Queue.SIGLIP, "ready", "a model on cpu")
-        workers.report(session, "b", Queue.DEFAULT, "waiting for model", "Expected a model, got none.")
+        workers.report(session, "a", Queue.SIGLIP, WorkerState.READY, "a model on cpu")
+        workers.report(session, "b", Queue.DEFAULT, WorkerState.WAITING, "Expected a model, got none.")
     sessions.close()
 
     assert machine_checks.check_worker(settings, Queue.SIGLIP) == ok("a model on cpu")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from komadori.core.types import JobState, Queue
+from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.repositories.queues import QueueLoad
 from komadori.ml.checkpoints import ModelState, ModelStatus
@@ -42,7 +42,7 @@ class Worker(BaseModel):
 
     name: str
     queue: Queue
-    state: str
+    state: WorkerState
     detail: str
     seen_s: float
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from komadori.core.types import JobState, JsonDict
+from komadori.core.types import JobState, JsonDict, WorkerState
 
 
 class Answer(BaseModel):
@@ -178,6 +178,6 @@ class Worker(Answer):
     """A worker process as it last reported; ``detail`` is for people."""
 
     queue: str
-    state: str
+    state: WorkerState
     detail: str
     seen_s: float = 0.0

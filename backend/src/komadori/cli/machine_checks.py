@@ -22,7 +22,7 @@ from komadori.cli.client import ApiClient
 from komadori.cli.doctor import Check, Result, fail, ok, skip, warn
 from komadori.core import registry
 from komadori.core.errors import DependencyError, KomadoriError
-from komadori.core.types import Queue
+from komadori.core.types import Queue, WorkerState
 from komadori.db import migrate
 from komadori.db.repositories import workers
 from komadori.db.session import Sessions, parse_url
@@ -159,7 +159,7 @@ def check_worker(settings: Settings, queue: Queue) -> Result:
         return warn("no worker runs at all", _START)
     if not own:
         return fail("no worker runs", f"Start one with `komadori worker {queue}`.")
-    ready = [worker for worker in own if worker.state == "ready"]
+    ready = [worker for worker in own if worker.state == WorkerState.READY]
     if not ready:
         return warn(f"{own[0].state}: {own[0].detail}", "See its log in the folder logs of the home.")
     return ok(ready[0].detail if len(ready) == 1 else f"{len(ready)} processes, {ready[0].detail}")

@@ -15,7 +15,7 @@ from komadori.cli.answers import Worker
 from komadori.cli.child_process import ChildProcess, rotate_log
 from komadori.cli.client import ApiClient
 from komadori.core.errors import ConflictError, DependencyError, KomadoriError
-from komadori.core.types import Queue
+from komadori.core.types import Queue, WorkerState
 from komadori.settings import Settings
 
 _LOOK_EVERY_S = 0.1
@@ -210,7 +210,7 @@ class Readiness:
         for queue in Queue:
             since_s = self._starts_s.get(queue.value, self._began_s)
             own = [worker for worker in workers if worker.queue == queue and worker.seen_s > since_s]
-            started = [worker for worker in own if worker.state != "loading"]
+            started = [worker for worker in own if worker.state != WorkerState.LOADING]
             if started and queue.value not in self._ready:
                 self._tell(queue.value, _state(started))
 
@@ -250,7 +250,7 @@ def _could_not_start(child: ChildProcess) -> DependencyError:
 
 def _state(workers: Sequence[Worker]) -> str:
     """How a queue is served, in a line."""
-    ready = [worker for worker in workers if worker.state == "ready"]
+    ready = [worker for worker in workers if worker.state == WorkerState.READY]
     shown = (ready or list(workers))[0]
     if not ready:
         return f"{shown.state}: {shown.detail}"

@@ -97,4 +97,4 @@ def _remedy(number: int | None) -> str:
         return "Free some space on that disk, or raise the quota, and try again."
     if number in _NO_RIGHT:
         return "Give the user that Komadori runs as the right to write there."
-    return "Check that the disk is mounted and healthy, and try again."
+    return "Check that the disk is mounted and healthy and that Komadori may write there, then try again."

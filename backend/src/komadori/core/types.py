@@ -80,6 +80,14 @@ class Queue(StrEnum):
     SAM3 = "sam3"
 
 
+class WorkerState(StrEnum):
+    """How a worker process is, as it last reported."""
+
+    LOADING = "loading"
+    READY = "ready"
+    WAITING = "waiting for model"
+
+
 class Priority(StrEnum):
     """Who goes first in a queue: a person who waits, or bulk work."""
 

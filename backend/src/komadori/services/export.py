@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import komadori
-from komadori.core import registry
-from komadori.core.errors import ConflictError, InputError, StorageError
+from komadori.core import disk, registry
+from komadori.core.errors import ConflictError, InputError
 from komadori.core.progress import Progress
 from komadori.core.types import (
     Annotation,
@@ -153,26 +153,15 @@ def _write(
     exporter: Exporter, target: Path, job_id: int, info: DatasetInfo, items: Iterator[DatasetItem]
 ) -> ExportSummary:
     prefix = f".{target.name}.{job_id}."
-    try:
+    with disk.storage_errors(f"make a folder for the export beside {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_killed_attempts(target, prefix)
         beside = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-    except OSError as error:
-        raise StorageError(
-            f"The folder for the export cannot be made: {error}.",
-            hint="Check that the disk is not full and that Komadori may write there.",
-            code="export-failed",
-        ) from error
     try:
-        summary = exporter.write(beside, info, items)
-        beside.chmod(0o755)
-        _put_in_place(beside, target, prefix)
-    except OSError as error:
-        raise StorageError(
-            f"The export to {target} could not be written: {error}.",
-            hint="Check that the disk is not full; a former export there is untouched.",
-            code="export-failed",
-        ) from error
+        with disk.storage_errors(f"write the export to {target}; a former one there is untouched"):
+            summary = exporter.write(beside, info, items)
+            beside.chmod(0o755)
+            _put_in_place(beside, target, prefix)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return summary

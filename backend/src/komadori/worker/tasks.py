@@ -14,7 +14,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from komadori.bootstrap import WorkerParts, configure_logging, open_context
 from komadori.core.errors import KomadoriError
 from komadori.core.orphans import die_with_parent
-from komadori.core.types import Queue
+from komadori.core.types import Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, task_name
 from komadori.services import jobs, ownership
@@ -34,7 +34,7 @@ class Child:
     ctx: Context
     parts: WorkerParts
     owner: str
-    state: str = "loading"
+    state: WorkerState = WorkerState.LOADING
     detail: str = "loading its model"
     has_left: threading.Event = field(default_factory=threading.Event)
 
@@ -80,7 +80,7 @@ def _start(sender: str, **_signal: object) -> None:
     child = Child(queue, ctx, WorkerParts(settings, queue, ctx), ownership.own_name())
     threading.Thread(target=child.report_until_left, name="report", daemon=True).start()
     child.detail = child.parts.load()
-    child.state = "ready" if child.parts.has_model else "waiting for model"
+    child.state = WorkerState.READY if child.parts.has_model else WorkerState.WAITING
     child.report()
     _log.info("queue %s: %s", queue, child.detail)
     _child = child

@@ -14,7 +14,7 @@ from komadori.api.deps import Ctx
 from komadori.api.guard import OPEN_PATH
 from komadori.api.routes.workers import SEEN_WITHIN_S
 from komadori.core.errors import DependencyError, StorageError
-from komadori.core.types import JobState, Queue
+from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db import migrate
 from komadori.db.repositories import queues, workers
 from komadori.services.context import Context
@@ -76,7 +76,9 @@ class _Load(Collector):
                 chunks.add_metric([load.queue, state], load.chunks.get(state, 0))
             oldest.add_metric([load.queue], load.oldest_queued_s or 0.0)
         for queue in Queue:
-            counts = Counter(worker.state for worker in seen if worker.queue == queue) or {"ready": 0}
+            counts = Counter(worker.state for worker in seen if worker.queue == queue) or {
+                WorkerState.READY: 0
+            }
             for name, n in sorted(counts.items()):
                 alive.add_metric([queue, name], n)
         yield from (jobs, chunks, oldest, alive)

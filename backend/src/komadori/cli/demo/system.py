@@ -12,7 +12,7 @@ from pathlib import Path
 from komadori.cli.child_process import ChildProcess
 from komadori.cli.client import ApiClient
 from komadori.core.errors import DependencyError, KomadoriError, ModelError
-from komadori.core.types import Queue
+from komadori.core.types import Queue, WorkerState
 
 _HOST = "127.0.0.1"
 _START_S = 600.0
@@ -76,9 +76,11 @@ def _is_served(api: ApiClient) -> bool:
     except KomadoriError:
         return False
     for worker in workers:
-        if worker.state not in ("ready", "loading"):
+        if worker.state == WorkerState.WAITING:
             raise ModelError(f"The worker of the queue {worker.queue} is {worker.state}: {worker.detail}")
-    return {worker.queue for worker in workers if worker.state == "ready"} == {q.value for q in Queue}
+    return {worker.queue for worker in workers if worker.state == WorkerState.READY} == {
+        q.value for q in Queue
+    }
 
 
 def _stop(system: ChildProcess) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from komadori.core.types import Queue
+from komadori.core.types import Queue, WorkerState
 from komadori.db.tables import WorkerRow
 
 
@@ -16,14 +16,16 @@ class Worker:
 
     name: str
     queue: Queue
-    state: str
+    state: WorkerState
     detail: str
     seen_s: float
 
 
-def report(session: Session, name: str, queue: Queue, state: str, detail: str) -> None:
+def report(session: Session, name: str, queue: Queue, state: WorkerState, detail: str) -> None:
     """Say that a worker lives, and how it is."""
-    session.merge(WorkerRow(name=name, queue=queue.value, state=state, detail=detail, seen_s=time.time()))
+    session.merge(
+        WorkerRow(name=name, queue=queue.value, state=state.value, detail=detail, seen_s=time.time())
+    )
 
 
 def forget(session: Session, name: str) -> None:
@@ -36,4 +38,6 @@ def seen_since(session: Session, since_s: float) -> list[Worker]:
     rows = session.scalars(
         select(WorkerRow).where(WorkerRow.seen_s >= since_s).order_by(WorkerRow.queue, WorkerRow.name)
     )
-    return [Worker(row.name, Queue(row.queue), row.state, row.detail, row.seen_s) for row in rows]
+    return [
+        Worker(row.name, Queue(row.queue), WorkerState(row.state), row.detail, row.seen_s) for row in rows
+    ]
