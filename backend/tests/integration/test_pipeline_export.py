@@ -212,6 +212,14 @@ def test_a_file_or_a_link_is_no_place_for_a_dataset(system: Pipeline, tmp_path: 
             write(system, tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["", "blobs/frames", "new-folder", "../{home}/vectors"])
+def test_the_home_is_no_place_for_a_dataset(system: Pipeline, name: str) -> None:
+    home = system.ctx.home
+    with pytest.raises(ConflictError, match="inside the home"):
+        write(system, home / name.format(home=home.name))
+    assert not (home / "new-folder").exists()
+
+
 def test_there_must_be_something_to_export(system: Pipeline, target: Path) -> None:
     for annotation in system.annotations():
         review.delete(system.ctx, annotation.id)

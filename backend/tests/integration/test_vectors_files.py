@@ -58,6 +58,7 @@ def test_a_head_without_a_whole_record_is_an_error_with_a_remedy(tmp_path: Path)
         opened(tmp_path)
 
     assert (caught.value.code, "backup" in caught.value.hint) == ("index-damaged", True)
+    assert not caught.value.is_retryable
 
 
 def test_a_head_of_another_size_is_an_error(tmp_path: Path) -> None:

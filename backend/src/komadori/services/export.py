@@ -58,7 +58,7 @@ def request(ctx: Context, directory: str, format_name: str, status: str, project
         raise InputError(
             f"There is no status {status!r}.", hint=f"Use one of: {', '.join(_STATUSES)}.", code="bad-status"
         )
-    target = check_target(directory)
+    target = check_target(ctx.home, directory)
     with ctx.sessions.read() as session:
         project_id = projects.by_name(session, project).id
         frame_ids = annotations.annotated_frame_ids(session, project_id, _STATUSES[status])
@@ -74,7 +74,7 @@ def request(ctx: Context, directory: str, format_name: str, status: str, project
         return jobs.get(session, job_id)
 
 
-def check_target(directory: str) -> Path:
+def check_target(home: Path, directory: str) -> Path:
     """The folder to write, once it is sure that nothing else would be lost by it.
 
     Raises:
@@ -87,6 +87,12 @@ def check_target(directory: str) -> Path:
             f"{directory!r} is no absolute path.",
             hint="Give the folder's path from the root.",
             code="bad-directory",
+        )
+    if target.resolve().is_relative_to(home.resolve()):
+        raise ConflictError(
+            f"The folder {target} is inside the home of Komadori.",
+            hint=f"Name a folder outside {home}; exports are yours, the home is Komadori's.",
+            code="export-target-taken",
         )
     try:
         is_no_folder = target.is_symlink() or (target.exists() and not target.is_dir())
@@ -127,7 +133,7 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         komadori_version=komadori.__version__,
     )
     exporter: Exporter = registry.factory("exporters", job.parameters["format"])()
-    target = check_target(job.parameters["directory"])
+    target = check_target(ctx.home, job.parameters["directory"])
     summary = _write(exporter, target, job.id, info, _items(ctx, frame_ids, statuses, progress))
     result = {
         "directory": str(target),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core.disk import sync_folder
-from komadori.core.errors import StorageError
+from komadori.core.errors import PermanentStorageError
 from komadori.vectors import _segments
 from komadori.vectors._filesystem import durable, write_all
 from komadori.vectors._quantiser import Quantiser
@@ -50,7 +50,7 @@ class IndexFiles:
         path = self._log(generation)
         pairs = np.fromfile(path, _PAIR, n, offset=start * _PAIR_BYTES)
         if len(pairs) != n:
-            raise StorageError(
+            raise PermanentStorageError(
                 f"Expected {stop} records in {path}, found {start + len(pairs) // 2}.",
                 hint="Restore the folder from a backup, or remove it and embed the frames again.",
                 code="index-damaged",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from komadori.core.errors import StorageError
+from komadori.core.errors import PermanentStorageError
 
 NETWORK_TYPES = frozenset(
     {
@@ -29,7 +29,7 @@ def require_local(directory: Path, mounts: Path = _MOUNTS) -> None:
     """
     kind = filesystem_type(directory, mounts)
     if kind in NETWORK_TYPES:
-        raise StorageError(
+        raise PermanentStorageError(
             f"The vector index needs a local disk, {directory} is on {kind}.",
             hint="Put KOMADORI_HOME on a disk of this machine, or use an index that is a server.",
             code="network-filesystem",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from komadori.core.disk import sync_folder
-from komadori.core.errors import ConflictError, StorageError
+from komadori.core.errors import ConflictError, PermanentStorageError
 from komadori.vectors._filesystem import durable, write_all
 
 FORMAT_VERSION = 1
@@ -109,8 +109,8 @@ def _unpack(place: bytes, path: Path) -> Head | None:
     return Head(dim, segment_rows, sequence, generation, n_records, next_slot)
 
 
-def _damaged(path: Path) -> StorageError:
-    return StorageError(
+def _damaged(path: Path) -> PermanentStorageError:
+    return PermanentStorageError(
         f"Expected the head of a vector index at {path}, found no whole record.",
         hint="Restore the folder from a backup, or remove it and embed the frames again.",
         code="index-damaged",

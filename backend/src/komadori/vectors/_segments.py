@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core.disk import sync_folder
-from komadori.core.errors import StorageError
+from komadori.core.errors import PermanentStorageError
 from komadori.vectors._filesystem import durable, write_all
 from komadori.vectors._quantiser import Codes
 
@@ -86,7 +86,7 @@ def open_segment(path: Path, layout: Layout) -> Segment:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size != layout.size:
-            raise StorageError(
+            raise PermanentStorageError(
                 f"Expected {layout.size} bytes in {path}, found {size}.",
                 hint="Restore the folder from a backup, or remove it and embed the frames again.",
                 code="index-damaged",

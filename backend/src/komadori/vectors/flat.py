@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core.disk import storage_errors
-from komadori.core.errors import ConflictError, InputError, NotFoundError, StorageError
+from komadori.core.errors import ConflictError, InputError, NotFoundError, PermanentStorageError, StorageError
 from komadori.vectors import _head, _kernels, _ranking
 from komadori.vectors._files import FORGOTTEN, IndexFiles
 from komadori.vectors._filesystem import exclusive, require_local
@@ -286,8 +286,8 @@ def _checked_ids(ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     return array.astype(np.int64, copy=False)
 
 
-def _missing(exc: FileNotFoundError) -> StorageError:
-    return StorageError(
+def _missing(exc: FileNotFoundError) -> PermanentStorageError:
+    return PermanentStorageError(
         f"Expected the file {exc.filename} of a vector index, it is missing.",
         hint="Restore the folder from a backup, or remove it and embed the frames again.",
         code="index-damaged",
