@@ -46,7 +46,7 @@ def measure(settings: Settings) -> dict[str, float]:
         project_id = projects.by_name(session, projects.DEFAULT).id
     chunks = [NewChunk("noop", Queue.DEFAULT, {"n": n}, 64) for n in range(N_CHUNKS)]
     start = time.perf_counter()
-    job_id = jobs.submit(ctx, "noop", project_id, {}, chunks)
+    job_id = jobs.submit(ctx, "noop", project_id, {}, chunks).id
     submitted = time.perf_counter()
     cpu_start = time.process_time()
     walls = []

@@ -33,7 +33,7 @@ def system(tmp_path: Path) -> Iterator[InlineSystem]:
 
 
 def submit(ctx: Context, items: int = 10) -> int:
-    return jobs.submit(ctx, "embed", 1, {}, [NewChunk("embed", Queue.SIGLIP, {}, items)])
+    return jobs.submit(ctx, "embed", 1, {}, [NewChunk("embed", Queue.SIGLIP, {}, items)]).id
 
 
 def claim(ctx: Context, job_id: int) -> Any:

@@ -70,7 +70,7 @@ def test_the_frames_of_one_sampling(system: InlineSystem) -> None:
 
 
 def test_issues_come_in_pages(system: InlineSystem) -> None:
-    job_id = jobs.submit(system.ctx, "ingest", 1, {}, [])
+    job_id = jobs.submit(system.ctx, "ingest", 1, {}, []).id
     with system.ctx.sessions.write() as session:
         chunk_rows.add(session, job_id, [chunk_rows.NewChunk("none", Queue.DEFAULT, {}, 5)])
         chunk = chunk_rows.of_job(session, job_id)[0]

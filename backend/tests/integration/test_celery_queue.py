@@ -78,7 +78,7 @@ def test_a_job_is_accepted_while_the_broker_is_down_and_asks_it_only_once(tmp_pa
             return False
 
     chunks = [NewChunk("embed", Queue.SIGLIP, {}, 1) for _ in range(10)]
-    job_id = jobs.submit(replace(ctx, queue=Down()), "embed", 1, {}, chunks)
+    job_id = jobs.submit(replace(ctx, queue=Down()), "embed", 1, {}, chunks).id
     assert len(asked) == 1
     told: list[int] = []
     queue.run_chunk = told.append

@@ -46,7 +46,7 @@ class JobSystem:
 
     def submit(self, n_chunks: int, items: int = 10) -> int:
         chunks = [NewChunk(KIND, Queue.DEFAULT, {"n": n}, items) for n in range(n_chunks)]
-        return jobs.submit(self.ctx, KIND, self.project_id, {}, chunks)
+        return jobs.submit(self.ctx, KIND, self.project_id, {}, chunks).id
 
     def job(self, job_id: int) -> Job:
         with self.ctx.sessions.read() as session:

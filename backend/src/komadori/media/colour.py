@@ -9,7 +9,6 @@ from av.video.frame import VideoFrame
 
 from komadori.core.types import JsonDict
 
-UNSPECIFIED = 2
 BT709, BT470BG, SMPTE170M, BT2020_NCL = 1, 5, 6, 9
 BT2020_PRIMARIES = 9
 PQ, HLG = 16, 18

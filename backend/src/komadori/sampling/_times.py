@@ -25,6 +25,18 @@ def exact(value: float | str | Fraction) -> Fraction:
         raise ValueError(f"{text!r} divides by zero") from exc
 
 
+def exact_positive(value: float | str | Fraction) -> Fraction:
+    """As :func:`exact`, for a number above zero.
+
+    Raises:
+        ValueError: It is no number, not above zero, infinite, or far from all times.
+    """
+    number = exact(value)
+    if number <= 0:
+        raise ValueError(f"{value!r} is not above zero")
+    return number
+
+
 def first_at_each_step(frames: Iterable[FrameCandidate], step_s: Fraction) -> Iterator[FrameCandidate]:
     """Yield the first frame at or after each of start, start + step, start + 2 step, ...
 

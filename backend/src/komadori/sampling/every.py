@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from komadori.core.errors import InputError
 from komadori.core.types import FrameCandidate
-from komadori.sampling._times import exact, first_at_each_step
+from komadori.sampling._times import exact_positive, first_at_each_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,10 @@ def create(seconds: float | str | Fraction = 1) -> Every:
         InputError: ``seconds`` is no positive number.
     """
     try:
-        step_s = exact(seconds)
+        return Every(exact_positive(seconds))
     except ValueError as exc:
-        raise _not_positive(seconds) from exc
-    if step_s <= 0:
-        raise _not_positive(seconds)
-    return Every(step_s)
-
-
-def _not_positive(seconds: object) -> InputError:
-    return InputError(
-        f"The sampler 'every' expects a positive number of seconds, got {seconds!r}.",
-        hint="Use for example --every 1, or --every 0.5 for two frames a second.",
-        code="invalid-sampling",
-    )
+        raise InputError(
+            f"The sampler 'every' expects a positive number of seconds, got {seconds!r}.",
+            hint="Use for example --every 1, or --every 0.5 for two frames a second.",
+            code="invalid-sampling",
+        ) from exc

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from komadori.core.errors import InputError
 from komadori.core.types import FrameCandidate
-from komadori.sampling._times import exact, first_at_each_step
+from komadori.sampling._times import exact_positive, first_at_each_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,10 @@ def create(rate: float | str | Fraction = 1) -> Fps:
         InputError: ``rate`` is no positive number.
     """
     try:
-        rate_per_s = exact(rate)
+        return Fps(exact_positive(rate))
     except ValueError as exc:
-        raise _not_positive(rate) from exc
-    if rate_per_s <= 0:
-        raise _not_positive(rate)
-    return Fps(rate_per_s)
-
-
-def _not_positive(rate: object) -> InputError:
-    return InputError(
-        f"The sampler 'fps' expects a positive number of frames a second, got {rate!r}.",
-        hint="Use for example --fps 2, or --every 5 for less than one frame a second.",
-        code="invalid-sampling",
-    )
+        raise InputError(
+            f"The sampler 'fps' expects a positive number of frames a second, got {rate!r}.",
+            hint="Use for example --fps 2, or --every 5 for less than one frame a second.",
+            code="invalid-sampling",
+        ) from exc

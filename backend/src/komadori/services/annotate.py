@@ -33,12 +33,12 @@ from komadori.core.types import (
 )
 from komadori.db.repositories import annotations, jobs, projects, videos
 from komadori.db.repositories.annotations import NewAnnotation
-from komadori.db.repositories.chunks import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue
 from komadori.media.images import read_frame
 from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.services import search
 from komadori.services.context import Context
-from komadori.services.jobs import ChunkResult, submit
+from komadori.services.jobs import ChunkResult, split, submit
 
 KIND = "annotate"
 MAX_PROMPTS = 200
@@ -104,12 +104,8 @@ def request(
             code="no-frames",
         )
     parameters: dict[str, object] = {**wanted.as_json(), "force": force}
-    size = ctx.options.annotate_chunk_frames
-    parts = [frame_ids[start : start + size] for start in range(0, len(frame_ids), size)]
-    chunks = [NewChunk(KIND, Queue.SAM3, {"frame_ids": part}, len(part)) for part in parts]
-    job_id = submit(ctx, KIND, project_id, parameters, chunks)
-    with ctx.sessions.read() as session:
-        return jobs.get(session, job_id)
+    chunks = split(KIND, Queue.SAM3, "frame_ids", frame_ids, ctx.options.annotate_chunk_frames)
+    return submit(ctx, KIND, project_id, parameters, chunks)
 
 
 def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress: Progress) -> ChunkResult:

@@ -13,13 +13,13 @@ from komadori.core import errors
 from komadori.core.errors import InputError, KomadoriError, NotFoundError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, ItemOutcome, Job, Queue
-from komadori.db.repositories import embeddings, jobs, projects, videos
+from komadori.db.repositories import embeddings, projects, videos
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.db.repositories.embeddings import QueryKind
 from komadori.media.images import read_frame, read_query_picture
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.services.context import Context
-from komadori.services.jobs import ChunkResult, submit
+from komadori.services.jobs import ChunkResult, split, submit
 from komadori.vectors.base import VectorIndex
 
 KIND = "embed"
@@ -41,15 +41,12 @@ def request(ctx: Context, *, project: str, video_id: int | None = None) -> Job:
             videos.check_in_project(session, video_id, project_id, project)
         frame_ids = videos.frame_ids(session, project_id=project_id, video_id=video_id).tolist()
     parameters: dict[str, object] = {"video_id": video_id}
-    job_id = submit(ctx, KIND, project_id, parameters, chunks_of(frame_ids, ctx.options.embed_chunk_frames))
-    with ctx.sessions.read() as session:
-        return jobs.get(session, job_id)
+    return submit(ctx, KIND, project_id, parameters, chunks_of(frame_ids, ctx.options.embed_chunk_frames))
 
 
 def chunks_of(frame_ids: Sequence[int], size: int) -> list[NewChunk]:
     """Chunks of at most ``size`` frames."""
-    parts = [list(frame_ids[start : start + size]) for start in range(0, len(frame_ids), size)]
-    return [NewChunk(KIND, Queue.SIGLIP, {"frame_ids": part}, len(part)) for part in parts]
+    return split(KIND, Queue.SIGLIP, "frame_ids", frame_ids, size)
 
 
 def run_chunk(

@@ -69,9 +69,7 @@ def request(ctx: Context, directory: str, format_name: str, status: str, project
             code="nothing-to-export",
         )
     parameters: dict[str, object] = {"directory": str(target), "format": format_name, "status": status}
-    job_id = submit(ctx, KIND, project_id, parameters, [NewChunk(KIND, Queue.DEFAULT, {}, len(frame_ids))])
-    with ctx.sessions.read() as session:
-        return jobs.get(session, job_id)
+    return submit(ctx, KIND, project_id, parameters, [NewChunk(KIND, Queue.DEFAULT, {}, len(frame_ids))])
 
 
 def check_target(home: Path, directory: str) -> Path:

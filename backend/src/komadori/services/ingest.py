@@ -25,7 +25,7 @@ from komadori.media.packet_index import PacketIndex
 from komadori.media.probe import probe_video
 from komadori.media.segments import Segment, plan_segments
 from komadori.sampling.base import Sampler
-from komadori.services import embed, source_file
+from komadori.services import embed, names, source_file
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, submit
 from komadori.services.source_file import Stamp, check_path
@@ -51,11 +51,9 @@ def request(ctx: Context, path: str, project: str, sampling: JsonDict) -> Job:
     file = check_path(path)
     sampler_of(sampling)
     with ctx.sessions.write() as session:
-        project_id = projects.get_or_create(session, _project_name(project)).id
+        project_id = projects.get_or_create(session, names.cleaned(project, "project")).id
     parameters: dict[str, object] = {"path": str(file), "sampling": sampling}
-    job_id = submit(ctx, KIND, project_id, parameters, [NewChunk(PROBE, Queue.DEFAULT, {}, 0)])
-    with ctx.sessions.read() as session:
-        return jobs.get(session, job_id)
+    return submit(ctx, KIND, project_id, parameters, [NewChunk(PROBE, Queue.DEFAULT, {}, 0)])
 
 
 def sampler_of(sampling: JsonDict) -> Sampler:
@@ -268,14 +266,3 @@ def _store(ctx: Context, video: Video, frame: ExtractedFrame) -> dict[str, Any]:
 
 def _key_of(sampling: JsonDict) -> str:
     return hashlib.sha256(json.dumps(sampling, sort_keys=True).encode()).hexdigest()
-
-
-def _project_name(name: str) -> str:
-    cleaned = " ".join(name.split())
-    if not 1 <= len(cleaned) <= 200:
-        raise InputError(
-            f"A project name of {len(cleaned)} characters was given.",
-            hint="Use 1 to 200.",
-            code="bad-project-name",
-        )
-    return cleaned

@@ -60,15 +60,22 @@ def submit(
     project_id: int,
     parameters: dict[str, object],
     chunks: Sequence[NewChunk],
-) -> int:
-    """Create a job with its first chunks and wake the workers: the job's id."""
+) -> Job:
+    """Create a job with its first chunks, wake the workers, and say how it stands then."""
     with ctx.sessions.write() as session:
         job_id = job_rows.create(session, kind, project_id, parameters)
         chunk_rows.add(session, job_id, chunks)
         job_rows.settle(session, job_id)
         found = _take_unannounced(session)
     _send(ctx, found)
-    return job_id
+    with ctx.sessions.read() as session:
+        return job_rows.get(session, job_id)
+
+
+def split(kind: str, queue: Queue, name: str, items: Sequence[int], size: int) -> list[NewChunk]:
+    """Chunks of at most ``size`` items each, which their payload holds under ``name``."""
+    parts = [list(items[start : start + size]) for start in range(0, len(items), size)]
+    return [NewChunk(kind, queue, {name: part}, len(part)) for part in parts]
 
 
 def announce(ctx: Context) -> int:

@@ -10,6 +10,7 @@ from komadori.core.masks import Rle
 from komadori.core.types import Annotation, AnnotationSource, AnnotationStatus, Frame, JsonDict
 from komadori.db.repositories import annotations, projects, videos
 from komadori.db.repositories.annotations import NewAnnotation
+from komadori.services import names
 from komadori.services.context import Context
 
 MAX_AT_ONCE = 10_000
@@ -45,7 +46,7 @@ def draw(ctx: Context, frame_id: int, class_name: str, bbox_xyxy: Box | None, ma
         InputError: Neither box nor mask, or one that does not fit the frame.
         NotFoundError: There is no such frame.
     """
-    name = _class_name(class_name)
+    name = names.cleaned(class_name, "class")
     with ctx.sessions.write() as session:
         frame = videos.get_frame(session, frame_id)
         project_id = videos.get(session, frame.video_id).project_id
@@ -87,7 +88,7 @@ def edit(
         frame = videos.get_frame(session, annotation.frame_id)
         values: JsonDict = {}
         if class_name is not None:
-            name = _class_name(class_name)
+            name = names.cleaned(class_name, "class")
             project_id = videos.get(session, frame.video_id).project_id
             values["class_id"] = projects.class_ids(session, project_id, [name])[name]
         if bbox_xyxy is not None or mask is not None:
@@ -112,17 +113,6 @@ def delete(ctx: Context, annotation_id: int) -> None:
     with ctx.sessions.write() as session:
         annotations.get(session, annotation_id)
         annotations.remove(session, annotation_id)
-
-
-def _class_name(name: str) -> str:
-    cleaned = " ".join(name.split())
-    if not 1 <= len(cleaned) <= 200:
-        raise InputError(
-            f"A class name of {len(cleaned)} characters was given.",
-            hint="Use 1 to 200.",
-            code="bad-class-name",
-        )
-    return cleaned
 
 
 def _shape(frame: Frame, bbox_xyxy: Box | None, mask: Rle | None) -> Box:

@@ -12,14 +12,14 @@ from pathlib import Path
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Frame, ItemOutcome, Job, Queue, Video
 from komadori.db.repositories import jobs, videos
-from komadori.db.repositories.chunks import Counts, Issue, NewChunk
+from komadori.db.repositories.chunks import Counts, Issue
 from komadori.media.base import ExtractedFrame, ExtractOptions, VideoFacts
 from komadori.media.extract import extract_segment, reextract_frames
 from komadori.media.packet_index import PacketIndex
 from komadori.media.segments import plan_segments
 from komadori.services.context import Context
 from komadori.services.ingest import load_index
-from komadori.services.jobs import ChunkResult, submit
+from komadori.services.jobs import ChunkResult, split, submit
 from komadori.services.source_file import check_path, sha256_of
 
 KIND = "verify"
@@ -38,11 +38,8 @@ def request(ctx: Context, video_id: int) -> Job:
     with ctx.sessions.read() as session:
         video = videos.get(session, video_id)
         indices = [frame.decode_index for frame in videos.iterate_frames(session, video_id)]
-    parts = [indices[start : start + _CHUNK_FRAMES] for start in range(0, len(indices), _CHUNK_FRAMES)]
-    chunks = [NewChunk(KIND, Queue.DEFAULT, {"decode_indices": part}, len(part)) for part in parts]
-    job_id = submit(ctx, KIND, video.project_id, {"video_id": video_id}, chunks)
-    with ctx.sessions.read() as session:
-        return jobs.get(session, job_id)
+    chunks = split(KIND, Queue.DEFAULT, "decode_indices", indices, _CHUNK_FRAMES)
+    return submit(ctx, KIND, video.project_id, {"video_id": video_id}, chunks)
 
 
 def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
