@@ -88,7 +88,9 @@ def load_embedder(settings: Settings) -> ImageTextEmbedder:
         DependencyError: A package that it needs is missing.
     """
     cache_dir = settings.models_dir / ".compiled"
-    embedder: ImageTextEmbedder = _load_model(settings, "embedders", settings.embedder, cache_dir=cache_dir)
+    embedder: ImageTextEmbedder = _load_model(
+        settings, "embedders", settings.embedder, cache_dir=cache_dir, batch_size=settings.embed_batch
+    )
     return embedder
 
 

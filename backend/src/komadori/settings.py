@@ -57,12 +57,22 @@ class Settings(BaseSettings):
         description="The segmentation model: an id as for the embedder, a folder, or a registered part.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N` for both GPU workers.")
+    gpu_lock: str = Field(
+        "auto",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Workers on the same card take turns: `auto` (by card), `off`, or a name that those share "
+        "who take turns.",
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads of a model; all cores when not set.")
+    embed_batch: int | None = Field(
+        None, ge=1, le=4096, description="Pictures in one pass of the embedder; by device when not set."
+    )
     hub_url: str = Field("https://huggingface.co", description="The model hub to pull from.")
     hub_token: SecretStr | None = Field(
         None, description="Token for gated models; `HF_TOKEN` is read when this is not set."
     )
     offline: bool = Field(False, description="Never ask the model hub for anything.")
+    pull_models: bool = Field(True, description="Fetch a model when a worker starts and does not find it.")
     jpeg_quality: int = Field(90, ge=1, le=100, description="Quality of the stored frames.")
     thumbnail_size: int = Field(384, ge=32, le=2048, description="Longer side of the thumbnails in pixels.")
     decode_workers: int | None = Field(
@@ -91,6 +101,9 @@ class Settings(BaseSettings):
         3600.0, gt=0, description="Seconds after which a chunk that still runs is killed and tried again."
     )
     query_timeout_s: float = Field(60.0, gt=0, description="How long a search waits for its vector.")
+    heartbeat: Path | None = Field(
+        None, description="A file that a living worker touches every few seconds, for health checks."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
     @field_validator("home", "models")
