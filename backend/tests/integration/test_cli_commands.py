@@ -12,9 +12,9 @@ from unittest import mock
 import pytest
 from PIL import Image as Pictures
 
-from komadori.cli.doctor import ok
-from komadori.cli.machine_checks import check_api
 from komadori.cli.main import main
+from komadori.doctor.machine import check_api
+from komadori.doctor.report import ok
 from komadori.settings import Settings
 from tests.support.clips import clip
 from tests.support.running_up import running_up

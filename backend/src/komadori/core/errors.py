@@ -16,6 +16,8 @@ changes between releases. Whether a chunk is tried again is decided by
 ``is_retryable`` of the class.
 """
 
+from __future__ import annotations  # read by the doctor of a host, whose Python may be 3.9
+
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from komadori.cli import doctor as checks
 from komadori.cli import output
 from komadori.cli.configuration import listening_address, read_settings
 from komadori.cli.demo.models import DemoModels
@@ -62,15 +61,17 @@ def api(host: Host = None, port: Port = None) -> None:
 
 def doctor(as_json: Json = False) -> None:
     """Check this machine; exit 1 when something cannot work."""
-    from komadori.cli.machine_checks import CHECKS
+    from komadori.doctor.machine import CHECKS
+    from komadori.doctor.printing import Printer
+    from komadori.doctor.report import Status, examine
 
-    findings = checks.examine(read_settings(), CHECKS, show=None if as_json else checks.Printer().show)
-    has_failed = any(finding.status == checks.Status.FAIL for finding in findings)
+    printer = Printer()
+    findings = examine(read_settings(), CHECKS, show=None if as_json else printer.show)
+    has_failed = any(finding.status is Status.FAIL for finding in findings)
     if as_json:
         output.print_json({"ok": not has_failed, "checks": [finding.as_json() for finding in findings]})
     else:
-        output.line()
-        output.line(checks.verdict(findings))
+        printer.end(findings)
     if has_failed:
         raise typer.Exit(1)
 

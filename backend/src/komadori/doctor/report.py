@@ -1,29 +1,26 @@
-"""Checks whether this machine can do the work. Each check has a deadline, and a remedy when it finds fault.
+"""Runs checks: each has a deadline, and a remedy when it finds fault.
 
-A check is a function of the settings that returns a :class:`Result`. The checks of one
-machine are in ``machine_checks``; other programs, such as one for the GPU, run lists of
-their own with :func:`examine`.
+A check is a function of the settings that returns a :class:`Result`. Only the standard
+library is needed here, and Python 3.9: a host that runs nothing but containers has no more.
 """
 
+from __future__ import annotations
+
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any
 
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from komadori.cli import output
 from komadori.core.errors import KomadoriError
-from komadori.core.types import JsonDict
-from komadori.settings import Settings
+
+if TYPE_CHECKING:
+    from komadori.settings import Settings
 
 
-class Status(StrEnum):
+class Status(str, Enum):  # noqa: UP042  (Python 3.9 has no StrEnum)
     """How a check ended; only ``fail`` means that something cannot work."""
 
     OK = "ok"
@@ -32,7 +29,7 @@ class Status(StrEnum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Result:
     """What a check found, and what to do about it."""
 
@@ -41,7 +38,7 @@ class Result:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Check:
     """One thing to look at.
 
@@ -50,15 +47,17 @@ class Check:
         group: A headline for several checks.
         look: Finds out; a KomadoriError that it raises is a failure with its hint as the remedy.
         deadline_s: After so long it counts as failed, even if it never returns.
+        needs: Names of checks before it; when one of them failed, this one is skipped.
     """
 
     name: str
     group: str
     look: Callable[[Settings], Result]
     deadline_s: float = 10.0
+    needs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """A check with its result and how long it took."""
 
@@ -71,7 +70,7 @@ class Finding:
         """How the check ended."""
         return self.result.status
 
-    def as_json(self) -> JsonDict:
+    def as_json(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
         return {
             "id": self.check.name,
@@ -107,9 +106,11 @@ def examine(
     settings: Settings, checks: Sequence[Check], show: Callable[[Finding], None] | None = None
 ) -> list[Finding]:
     """Run checks of an installation one after the other; ``show`` is told about each finding as it comes."""
-    findings = []
+    findings: list[Finding] = []
     for check in checks:
-        finding = _run(check, settings)
+        failed = {finding.check.name for finding in findings if finding.status is Status.FAIL}
+        cause = next((name for name in check.needs if name in failed), None)
+        finding = _run(check, settings) if cause is None else _held_up(check, cause)
         findings.append(finding)
         if show is not None:
             show(finding)
@@ -118,49 +119,21 @@ def examine(
 
 def verdict(findings: Sequence[Finding]) -> str:
     """The result of all checks in a line."""
-    counts = {status: sum(finding.status == status for finding in findings) for status in Status}
+    counts = {status: sum(finding.status is status for finding in findings) for status in Status}
     said = [f"{n} {status.value}" for status, n in counts.items() if n]
     end = "Something cannot work." if counts[Status.FAIL] else "Nothing stands in the way."
     return f"{', '.join(said)}. {end}"
 
 
-class Printer:
-    """Prints findings for people, under the headlines of their groups."""
-
-    _STYLES: ClassVar = {
-        Status.OK: "green",
-        Status.WARN: "yellow",
-        Status.FAIL: "bold red",
-        Status.SKIP: "dim",
-    }
-
-    def __init__(self) -> None:
-        self._group = ""
-        self._console = output.console()
-
-    def show(self, finding: Finding) -> None:
-        """Print one finding, and the headline when its group begins."""
-        if finding.check.group != self._group:
-            self._group = finding.check.group
-            self._console.print()
-            self._console.print(Text(self._group, style="bold"))
-        shown = Table.grid(padding=(0, 1))
-        shown.add_column(width=4)
-        shown.add_column(width=14)
-        shown.add_column(overflow="fold")
-        detail = Text(finding.result.detail)
-        if finding.result.remedy:
-            detail.append(f"\n{finding.result.remedy}", style="dim")
-        status = Text(finding.status.value, style=self._STYLES[finding.status])
-        shown.add_row(status, finding.check.name, detail)
-        self._console.print(Padding(shown, (0, 0, 0, 2)))
+def _held_up(check: Check, cause: str) -> Finding:
+    return Finding(check, skip(f"not looked at, because {cause} failed"), 0.0)
 
 
 def _run(check: Check, settings: Settings) -> Finding:
     """Run a check in a thread that is left behind when it hangs, as in a call of a driver."""
     started_s = time.monotonic()
     answers: SimpleQueue[Result] = SimpleQueue()
-    Thread(target=lambda: answers.put(_look(check, settings)), name=check.name, daemon=True).start()
+    threading.Thread(target=lambda: answers.put(_look(check, settings)), name=check.name, daemon=True).start()
     try:
         result = answers.get(timeout=check.deadline_s)
     except Empty:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from komadori.bootstrap import prepare_home
-from komadori.cli import machine_checks
-from komadori.cli.doctor import Check, Printer, Result, Status, examine, fail, ok, skip, verdict, warn
 from komadori.core.errors import ModelError
 from komadori.core.types import Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.session import Sessions
+from komadori.doctor import machine
+from komadori.doctor.printing import Printer
+from komadori.doctor.report import Check, Result, Status, examine, fail, ok, skip, verdict, warn
 from komadori.settings import Settings
 from tests.support.running_up import free_port
 
@@ -78,12 +79,12 @@ def test_findings_are_printed_in_groups_with_their_remedies(
     examine(settings, checks, Printer().show)
 
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines[:3] == ["", "Data", "  fail disk           full"]
-    assert lines[3].strip() == "Free some space."
+    assert lines[:3] == ["", "Data", "  FAIL disk               full"]
+    assert lines[3].strip() == "-> Free some space."
 
 
 def test_an_installation_that_does_not_run_is_no_failure(settings: Settings) -> None:
-    findings = {finding.check.name: finding.status for finding in examine(settings, machine_checks.CHECKS)}
+    findings = {finding.check.name: finding.status for finding in examine(settings, machine.CHECKS)}
 
     assert [name for name, status in findings.items() if status is Status.FAIL] == []
     assert findings["decoder"] is Status.OK
@@ -95,7 +96,7 @@ def test_an_installation_that_does_not_run_is_no_failure(settings: Settings) -> 
 
 def test_a_missing_model_fails_with_the_command_that_fetches_it(settings: Settings) -> None:
     configured = settings.model_copy(update={"segmenter": "facebook/sam3"})
-    (check,) = [check for check in machine_checks.CHECKS if check.name == "segmenter"]
+    (check,) = [check for check in machine.CHECKS if check.name == "segmenter"]
 
     (finding,) = examine(configured, [check])
 
@@ -114,7 +115,7 @@ def test_a_part_of_another_package_is_no_model_id(
     (info / "entry_points.txt").write_text("[komadori.embedders]\nacme = acme_embedder:create\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    result = machine_checks.check_model(settings.model_copy(update={"embedder": embedder}), "embedder")
+    result = machine.check_model(settings.model_copy(update={"embedder": embedder}), "embedder")
 
     assert result == ok("the registered part acme")
 
@@ -122,7 +123,7 @@ def test_a_part_of_another_package_is_no_model_id(
 def test_a_home_that_cannot_be_written_fails(settings: Settings, tmp_path: Path) -> None:
     blocked = settings.model_copy(update={"home": Path("/proc/komadori")})
 
-    result = machine_checks.check_home(blocked)
+    result = machine.check_home(blocked)
 
     assert result.status is Status.FAIL
     assert "KOMADORI_HOME" in result.remedy
@@ -131,12 +132,12 @@ def test_a_home_that_cannot_be_written_fails(settings: Settings, tmp_path: Path)
 def test_a_broker_that_does_not_answer_fails(settings: Settings) -> None:
     away = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{free_port()}/0"})
 
-    assert machine_checks.check_broker(away).status is Status.FAIL
+    assert machine.check_broker(away).status is Status.FAIL
 
 
 def test_workers_are_judged_by_what_they_report(settings: Settings) -> None:
     prepare_home(settings)
-    assert machine_checks.check_worker(settings, Queue.SAM3).status is Status.WARN
+    assert machine.check_worker(settings, Queue.SAM3).status is Status.WARN
 
     sessions = Sessions(settings.effective_database_url)
     with sessions.write() as session:
@@ -144,12 +145,12 @@ def test_workers_are_judged_by_what_they_report(settings: Settings) -> None:
         workers.report(session, "b", Queue.DEFAULT, WorkerState.WAITING, "Expected a model, got none.")
     sessions.close()
 
-    assert machine_checks.check_worker(settings, Queue.SIGLIP) == ok("a model on cpu")
-    assert machine_checks.check_worker(settings, Queue.DEFAULT).status is Status.WARN
-    assert machine_checks.check_worker(settings, Queue.SAM3).status is Status.FAIL
+    assert machine.check_worker(settings, Queue.SIGLIP) == ok("a model on cpu")
+    assert machine.check_worker(settings, Queue.DEFAULT).status is Status.WARN
+    assert machine.check_worker(settings, Queue.SAM3).status is Status.FAIL
 
 
 def test_the_schema_of_the_database_is_compared(settings: Settings) -> None:
     prepare_home(settings)
 
-    assert machine_checks.check_database(settings).status is Status.OK
+    assert machine.check_database(settings).status is Status.OK

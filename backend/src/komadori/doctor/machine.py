@@ -14,24 +14,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx
 import redis
 
 from komadori import bootstrap
-from komadori.cli import embedded_broker, output
-from komadori.cli.client import ApiClient
-from komadori.cli.doctor import Check, Result, fail, ok, skip, warn
 from komadori.core import registry
-from komadori.core.errors import DependencyError, KomadoriError
+from komadori.core.errors import DependencyError
 from komadori.core.types import Queue, WorkerState
 from komadori.db import migrate
 from komadori.db.repositories import workers
 from komadori.db.session import Sessions, parse_url
+from komadori.doctor.report import Check, Result, fail, ok, skip, warn
 from komadori.ml.catalogue import KNOWN_MODELS
 from komadori.settings import Settings
 
 _LITTLE_SPACE_BYTES = 5e9
 _NO_SPACE_BYTES = 200e6
 _WORKER_SILENT_S = 15.0
+_API_TIMEOUT_S = 5.0
 _START = "Start everything with `komadori up`."
 
 _DECODER_PROBE = """
@@ -80,7 +80,7 @@ def check_home(settings: Settings) -> Result:
             "Make it writable for this user, or set KOMADORI_HOME to another folder.",
         )
     free = shutil.disk_usage(existing).free
-    detail = f"{folder}, {output.size(free)} free"
+    detail = f"{folder}, {free / 1e9:.3g} GB free"
     if free >= _LITTLE_SPACE_BYTES:
         return ok(detail)
     remedy = "Free some space: an hour of video takes about 1 GB at a frame a second."
@@ -109,10 +109,7 @@ def check_database(settings: Settings) -> Result:
 def check_broker(settings: Settings) -> Result:
     """Whether the broker answers, and keeps what it is given."""
     if settings.broker_url is None:
-        server = embedded_broker.find_server()
-        if embedded_broker.answers(settings.broker_socket):
-            return ok(f"embedded, {server.name} answers on {settings.broker_socket}")
-        return skip(f"embedded, not running; `komadori up` starts {server}")
+        return _check_embedded_broker(settings.broker_socket)
     if not settings.broker_url.startswith(("redis://", "rediss://")):
         return skip(f"{settings.broker_url.partition(':')[0]} cannot be checked from here")
     client = redis.Redis.from_url(settings.broker_url, socket_timeout=3.0, socket_connect_timeout=3.0)
@@ -132,15 +129,15 @@ def check_broker(settings: Settings) -> Result:
 
 def check_api(settings: Settings) -> Result:
     """Whether the API answers and is ready."""
-    token = settings.token.get_secret_value() if settings.token else None
-    with ApiClient(settings.url, token) as client:
-        try:
-            client.readiness()
-        except DependencyError as problem:
-            return warn(problem.message, problem.hint)
-        except KomadoriError as problem:
-            return fail(problem.message, problem.hint or "See the log of the API.")
-    return ok(f"ready at {settings.url}")
+    headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
+    url = settings.url.rstrip("/")
+    try:
+        answer = httpx.get(f"{url}/readyz", headers=headers, timeout=_API_TIMEOUT_S)
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        return warn(f"no answer from {url}: {exc}", f"{_START} Or correct KOMADORI_URL.")
+    if answer.is_success:
+        return ok(f"ready at {url}")
+    return fail(f"{url} answers {answer.status_code}: {answer.text.strip()[:200]}", "See the log of the API.")
 
 
 def check_worker(settings: Settings, queue: Queue) -> Result:
@@ -224,6 +221,18 @@ CHECKS = (
     *(Check(f"worker-{queue.value}", "Running", partial(check_worker, queue=queue)) for queue in Queue),
 )
 """Of one machine that runs everything."""
+
+
+def _check_embedded_broker(socket: Path) -> Result:
+    """The server on a unix socket that ``komadori up`` starts."""
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0)
+    try:
+        client.ping()
+    except redis.RedisError:
+        return skip("embedded, not running; `komadori up` starts it")
+    finally:
+        client.close()
+    return ok(f"embedded, answers on {socket}")
 
 
 def _check_part(kind: str, name: str) -> Result:
