@@ -6,6 +6,9 @@ instead of waiting for a broker that is down.
 """
 
 import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
@@ -24,6 +27,9 @@ _PRIORITIES = {Priority.INTERACTIVE: 0, Priority.BULK: 1}
 """Of the Redis transport: 0 goes first."""
 
 _HINT_LIFETIME_S = 600
+
+_NOOP_LIFETIME_S = 30
+"""A no-op that nobody took by then is thrown away unread, and its answer is forgotten."""
 
 _TRY_TWICE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 """Otherwise kombu tries for six seconds, for every single hint."""
@@ -112,8 +118,69 @@ class CeleryQueue:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    """What a worker does at this moment; ``chunk_id`` is None unless it works on a chunk."""
+
+    name: str
+    chunk_id: int | None
+    started_s: float | None
+
+
+class Roundtrip:
+    """Sends a message that does nothing through a queue, and waits to hear who took it.
+
+    The worker answers into a list of its own in the broker: results are not stored anywhere.
+
+    Raises:
+        kombu.exceptions.OperationalError, redis.exceptions.RedisError: The broker is away.
+    """
+
+    def __init__(self, broker_url: str) -> None:
+        self._app = _hasty_app(broker_url)
+
+    def send(self, queue: Queue) -> str:
+        """Send it ahead of all bulk work; the answer comes under the key returned."""
+        key = f"komadori.noop.{uuid.uuid4().hex}"
+        options: dict[str, Any] = {"priority": 0, "expires": _NOOP_LIFETIME_S, "retry": False}
+        self._app.send_task(task_name(queue, NOOP), (key,), queue=queue.value, **options)
+        return key
+
+    def wait(self, key: str, timeout_s: float) -> str | None:
+        """Who took it, or None when nobody has within the timeout, which is less than 10 s."""
+        with self._app.connection_for_read() as connection:
+            taken = connection.default_channel.client.blpop(key, timeout=timeout_s)
+        return None if taken is None else taken[1].decode()
+
+    def running(self, queue: Queue, timeout_s: float = 1.5) -> Mapping[str, Sequence[RunningTask]]:
+        """The workers of a queue that answer within the timeout, busy or not, and what they do."""
+        nodes = self._app.control.inspect(timeout=timeout_s).active() or {}
+        return {
+            node: [_running_task(task) for task in tasks]
+            for node, tasks in nodes.items()
+            if node.startswith(f"{queue.value}.")
+        }
+
+
+def answer_noop(app: Celery, key: str, words: str) -> None:
+    """What a worker does with a no-op: say that it took it."""
+    with app.connection_for_write() as connection:
+        connection.default_channel.client.pipeline().rpush(key, words).expire(key, _NOOP_LIFETIME_S).execute()
+
+
 def create(broker_url: str) -> JobQueue:
     """A queue over the broker at that URL; when that is down, a hint is given up after the second try."""
+    return CeleryQueue(_hasty_app(broker_url))
+
+
+def _hasty_app(broker_url: str) -> Celery:
     app = create_app(broker_url)
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, **_TRY_TWICE}
-    return CeleryQueue(app)
+    return app
+
+
+def _running_task(task: Mapping[str, Any]) -> RunningTask:
+    """From what the remote control command ``active`` of Celery tells about a task."""
+    name = str(task["name"]).rpartition(".")[2]
+    arguments = task.get("args") or [None]
+    return RunningTask(name, arguments[0] if name == RUN_CHUNK else None, task.get("time_start"))

@@ -8,7 +8,7 @@ import logging
 import threading
 from dataclasses import dataclass, field
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.signals import worker_process_init, worker_process_shutdown
 
 from komadori.bootstrap import WorkerParts, configure_logging, open_context
@@ -16,7 +16,7 @@ from komadori.core.errors import KomadoriError
 from komadori.core.orphans import die_with_parent
 from komadori.core.types import Queue, WorkerState
 from komadori.db.repositories import workers
-from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, task_name
+from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, answer_noop, task_name
 from komadori.services import jobs, ownership
 from komadori.services.context import Context
 from komadori.settings import Settings
@@ -115,13 +115,14 @@ def _run_query(query_id: int) -> None:
     current_child().parts.answer_query(query_id)
 
 
-def _noop() -> None:
-    """Shows that a queue has a consumer."""
+def _noop(task: Task, answer_key: str) -> None:
+    """Shows that a queue has a consumer: it tells its name to whoever asked."""
+    answer_noop(task.app, answer_key, current_child().owner)
 
 
 worker_process_init.connect(_start)
 worker_process_shutdown.connect(_stop)
 for _queue in Queue:
     shared_task(name=task_name(_queue, RUN_CHUNK))(_run_chunk)
-    shared_task(name=task_name(_queue, NOOP))(_noop)
+    shared_task(name=task_name(_queue, NOOP), bind=True)(_noop)
 shared_task(name=task_name(Queue.SIGLIP, RUN_QUERY))(_run_query)
