@@ -1,6 +1,7 @@
 """Where and how torch models run, and the one way in which their checkpoints are loaded."""
 
 import importlib
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 
 from komadori.core.errors import DependencyError, InputError, ModelError
 from komadori.ml import torchvision_shim
+from komadori.ml.turn_taking import turn_for_weights
 
 Model = TypeVar("Model")
 
@@ -26,7 +28,17 @@ _SAFE_AND_CHECKED = {
 }
 """How ``from_pretrained`` is called: nothing is fetched or run, and everything that is missing is told."""
 
+CACHE_SHARE_KEPT = 0.1
+"""How much of a card a process may keep for its next turn while others work on it.
+
+Giving everything back costs two calls of the driver for each segment, every turn; on a large card
+nobody misses what a model caches.
+"""
+
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,43 @@ def cpu_has_bf16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
     return not BF16_CPU_FLAGS.isdisjoint(flags.split())
 
 
+def lock_name(device: str = "auto") -> str | None:
+    """The name of a card that every process and container on this machine agrees on; None without a card.
+
+    That is the card's UUID: indices differ between containers. A part of a card (MIG) has one of its
+    own where the CUDA runtime tells it, else the parts of a card share a name, which is only slower.
+
+    Raises:
+        InputError: There is no such kind of device.
+        DependencyError: This machine does not have the device.
+    """
+    chosen = _find_device(device)
+    return _card_name(chosen.index or 0) if chosen.type == "cuda" else None
+
+
+def lock_names() -> list[str]:
+    """The names of all cards that this process sees, by index."""
+    return [_card_name(index) for index in range(torch.cuda.device_count())]
+
+
+def release_cached(device: str) -> None:
+    """Give the memory that torch keeps for later back to the card, if it is worth it.
+
+    Others then find it there. Nothing happens without a card, and a card that does not answer any
+    more is told by whatever runs on it next.
+    """
+    chosen = _find_device(device)
+    if chosen.type != "cuda":
+        return
+    try:
+        unused = torch.cuda.memory_reserved(chosen) - torch.cuda.memory_allocated(chosen)
+        if unused > CACHE_SHARE_KEPT * torch.cuda.get_device_properties(chosen).total_memory:
+            with torch.cuda.device(chosen):
+                torch.cuda.empty_cache()
+    except RuntimeError as error:
+        _log.warning("%s did not take memory back: %s", chosen, error)
+
+
 def load_pretrained(
     model_class: type[Model],
     directory: Path,
@@ -124,7 +173,8 @@ def load_pretrained(
             code="unreadable-checkpoint",
         ) from exc
     _require_complete(info, model_class.__name__, directory)
-    ready: Model = model.eval().requires_grad_(False).to(runtime.device)
+    with turn_for_weights():
+        ready: Model = model.eval().requires_grad_(False).to(runtime.device)
     return ready
 
 
@@ -168,6 +218,15 @@ def _find_device(device: str) -> torch.device:
             code="no-device",
         )
     return chosen
+
+
+def _card_name(index: int) -> str:
+    """By UUID; by place on the bus where torch does not tell it; one name for all cards without either."""
+    properties: Any = torch.cuda.get_device_properties(index)
+    if uuid := str(getattr(properties, "uuid", "")):
+        return f"gpu-{uuid}"
+    place = [getattr(properties, f"pci_{part}_id", None) for part in ("domain", "bus", "device")]
+    return "gpu-" + ("any" if None in place else "-".join(f"{number:x}" for number in place))
 
 
 @contextmanager
