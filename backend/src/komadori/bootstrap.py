@@ -18,11 +18,14 @@ from komadori.ml.checkpoints import ModelStore
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.queueing.base import JobQueue
-from komadori.services import annotate, embed, export, ingest, verify
+from komadori.services import annotate, embed, export, ingest, models, verify
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
 from komadori.settings import Settings
 from komadori.vectors.base import VectorIndex
+
+_PULL_SLICE_S = 60.0
+"""After so long a download lets others have the process, and goes on after them."""
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +108,15 @@ def load_segmenter(settings: Settings) -> ConceptSegmenter:
     return segmenter
 
 
+def checkpoint_of(settings: Settings, queue: Queue) -> str | None:
+    """The checkpoint that a worker of the queue loads, as the settings name it; None when it needs none."""
+    needed = {
+        Queue.SIGLIP: ("embedders", settings.embedder),
+        Queue.SAM3: ("segmenters", settings.segmenter),
+    }.get(queue)
+    return None if needed is None or part_name(*needed) is not None else needed[1]
+
+
 def part_name(kind: str, source: str) -> str | None:
     """The registered part that a setting such as ``fake`` or ``acme:/models/acme`` names itself.
 
@@ -117,8 +129,7 @@ def part_name(kind: str, source: str) -> str | None:
 class WorkerParts:
     """What a worker process of one queue needs: the work that it does, and its model where it has one.
 
-    The model is loaded by :meth:`load`, which keeps the error when that fails: then every
-    chunk and every query is told why.
+    Chunks and queries come after :meth:`load` has loaded the model.
     """
 
     def __init__(self, settings: Settings, queue: Queue, ctx: Context) -> None:
@@ -127,15 +138,13 @@ class WorkerParts:
         self._ctx = ctx
         self._embedder: ImageTextEmbedder | None = None
         self._segmenter: ConceptSegmenter | None = None
-        self._error: KomadoriError | None = None
-
-    @property
-    def has_model(self) -> bool:
-        """Whether this worker can do its work."""
-        return self._error is None
 
     def load(self) -> str:
-        """Load the model of the queue: a line for people that says which and where it runs."""
+        """Load the model of the queue: a line for people that says which and where it runs.
+
+        Raises:
+            KomadoriError: It cannot be loaded; a later attempt may succeed.
+        """
         try:
             if self._queue == Queue.SIGLIP:
                 self._embedder = load_embedder(self._settings)
@@ -144,15 +153,15 @@ class WorkerParts:
             if self._queue == Queue.SAM3:
                 self._segmenter = load_segmenter(self._settings)
                 return f"{self._segmenter.model_id} on {self._segmenter.device_name}"
-        except KomadoriError as error:
-            self._error = error
-        except Exception as error:  # noqa: BLE001  (a broken model must not end the worker)
+        except KomadoriError:
+            raise
+        except Exception as error:
             _log.exception("the model of queue %s could not be loaded", self._queue)
-            self._error = ModelError(
+            raise ModelError(
                 f"The model of queue {self._queue} could not be loaded: {error}.",
                 hint="See the worker's log; `komadori doctor` checks the model.",
-            )
-        return "ready" if self._error is None else str(self._error)
+            ) from error
+        return "ready"
 
     def work_by_kind(self) -> Mapping[str, ChunkWork]:
         """How each kind of chunk that this queue may have is done."""
@@ -167,22 +176,18 @@ class WorkerParts:
                 ingest.DECODE: ingest.run_decode,
                 export.KIND: export.run_chunk,
                 verify.KIND: verify.run_chunk,
+                models.KIND: self._pull,
             }.items()
         }
 
     def answer_query(self, query_id: int) -> None:
         """Give a search query its vector, or the reason why there is none."""
-        if self._embedder is None:
-            assert self._error is not None
-            embed.fail_query(self._ctx, query_id, self._error)
-        else:
-            embed.answer_query(self._ctx, self._embedder, query_id)
+        assert self._embedder is not None
+        embed.answer_query(self._ctx, self._embedder, query_id)
 
     def _embed(self, chunk: Chunk, progress: Progress) -> ChunkResult:
-        if self._embedder is None:
-            assert self._error is not None
-            raise self._error
         embedder = self._embedder
+        assert embedder is not None
         return embed.run_chunk(
             self._ctx,
             embedder,
@@ -192,10 +197,12 @@ class WorkerParts:
         )
 
     def _annotate(self, chunk: Chunk, progress: Progress) -> ChunkResult:
-        if self._segmenter is None:
-            assert self._error is not None
-            raise self._error
+        assert self._segmenter is not None
         return annotate.run_chunk(self._ctx, self._segmenter, chunk, progress)
+
+    def _pull(self, ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
+        slice_s = min(_PULL_SLICE_S, self._settings.chunk_time_limit_s / 4)
+        return models.run_pull(ctx, model_store(self._settings), chunk, progress, slice_s=slice_s)
 
 
 def configure_logging(level: str) -> None:

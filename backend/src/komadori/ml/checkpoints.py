@@ -26,6 +26,7 @@ from komadori.ml.download import (
     NoTransferProgress,
     TransferProgress,
     fetch_checkpoint,
+    is_locked,
     locked,
     staging_folder,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "TransferProgress",
 ]
 
+_LOCK = ".lock"
 _REFS = "refs.json"
 _HASHES = ".content-hashes"
 
@@ -103,6 +105,11 @@ class ModelStore:
         self._stall_timeout_s = stall_timeout_s
         self._free_bytes = free_bytes
 
+    @property
+    def root(self) -> Path:
+        """The folder of the store."""
+        return self._root
+
     def resolve(self, source: str) -> LocalModel:
         """The checkpoint of a name, an id or a folder, if it is here; never uses the network.
 
@@ -153,6 +160,15 @@ class ModelStore:
             raise self._missing(parsed)
         return self._pull(parsed, progress or NoTransferProgress(), update=update)
 
+    def is_being_fetched(self, source: str) -> bool:
+        """Whether a process has a download of this model in hand.
+
+        Raises:
+            ModelError: It names no model.
+        """
+        parsed = parse_source(source)
+        return isinstance(parsed, HubSource) and is_locked(self._repository(parsed.model_id) / _LOCK)
+
     def list(self) -> list[ModelStatus]:
         """The registered models and all others in the store, each revision for itself."""
         stored = self._stored_ids()
@@ -190,7 +206,7 @@ class ModelStore:
         repository = self._repository(source.model_id)
         with storage_errors(f"put {source} into {repository}"):
             repository.mkdir(parents=True, exist_ok=True)
-            with locked(repository / ".lock", progress.check_cancelled):
+            with locked(repository / _LOCK, progress.check_cancelled):
                 found = None if update else self._find_whole(source)
                 return found or self._pull_locked(source, repository, progress, update=update)
 
@@ -237,10 +253,15 @@ class ModelStore:
             f"Expected the model {source} in {self._root}, got "
             f"{'a download that is not finished' if _partials(repository) else 'nothing'}"
             f"{', and the network is shut' if self._is_offline else ''}.",
-            hint=f"Run `komadori models pull {name}`{_download_note(spec)}; or copy the folder {repository} "
-            "from a machine that has it; or give the path of a local checkpoint instead.",
+            hint=f"{self._ways(name, spec)}copy the folder {repository} from a machine that has it; "
+            "or give the path of a local checkpoint instead.",
             code="model-not-pulled",
         )
+
+    def _ways(self, name: str, spec: ModelSpec | None) -> str:
+        """What else than copying brings a model here."""
+        pull = f"un `komadori models pull {name}`{_download_note(spec)}; or "
+        return f"Unset KOMADORI_OFFLINE and r{pull}" if self._is_offline else f"R{pull}"
 
     def _statuses(self, model_id: str) -> Iterator[ModelStatus]:
         repository, spec = self._repository(model_id), spec_of(model_id)

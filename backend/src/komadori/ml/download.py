@@ -132,6 +132,18 @@ def locked(path: Path, check_cancelled: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file at ``path`` now."""
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
 def _require_plain_name(model_id: str, name: str) -> None:
     if name in {"", ".", ".."} or "/" in name or "\\" in name or not name.isprintable():
         raise ModelError(

@@ -123,13 +123,6 @@ def answer_waiting_queries(ctx: Context, embedder: ImageTextEmbedder) -> int:
         answered += 1
 
 
-def fail_query(ctx: Context, query_id: int, error: KomadoriError) -> None:
-    """Tell a waiting query that there will be no vector, and why."""
-    with ctx.sessions.write() as session:
-        if embeddings.claim_query(session, query_id) is not None:
-            embeddings.fail_query(session, query_id, errors.to_dict(error))
-
-
 def content_key(content: bytes) -> str:
     """The name under which a query's content is cached."""
     return hashlib.sha256(content).hexdigest()

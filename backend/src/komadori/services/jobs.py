@@ -39,11 +39,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What came of a chunk: how its items ended, and what to write in the same transaction."""
+    """What came of a chunk: how its items ended, and what to write in the same transaction.
+
+    ``is_unfinished`` leaves the rest for later: the chunk goes back to the end of its queue,
+    what it has done stays counted, and its attempts begin anew. Work that takes hours does it
+    in parts, so that others get their turn and no time limit ends it.
+    """
 
     counts: Counts
     issues: Sequence[Issue] = ()
     write: Callable[[Session], None] = field(default=lambda _session: None)
+    is_unfinished: bool = False
 
 
 ChunkWork = Callable[[Chunk, Progress], ChunkResult]
@@ -60,9 +66,17 @@ def submit(
     project_id: int,
     parameters: dict[str, object],
     chunks: Sequence[NewChunk],
+    *,
+    is_unique: bool = False,
 ) -> Job:
-    """Create a job with its first chunks, wake the workers, and say how it stands then."""
+    """Create a job with its first chunks, wake the workers, and say how it stands then.
+
+    With ``is_unique`` a job of the same kind and parameters that has not ended is taken instead.
+    """
     with ctx.sessions.write() as session:
+        open_id = job_rows.find_open(session, kind, project_id, parameters) if is_unique else None
+        if open_id is not None:
+            return job_rows.get(session, open_id)
         job_id = job_rows.create(session, kind, project_id, parameters)
         chunk_rows.add(session, job_id, chunks)
         job_rows.settle(session, job_id)
@@ -120,7 +134,8 @@ def _do(ctx: Context, chunk: Chunk, work: ChunkWork, lease: "Lease", owner: str)
     try:
         lease.check_cancelled()
         result = work(chunk, lease)
-        return _commit(ctx, chunk, owner, JobState.DONE, result)
+        state = JobState.QUEUED if result.is_unfinished else JobState.DONE
+        return _commit(ctx, chunk, owner, state, result)
     except Cancelled:
         return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts()))
     except LostLeaseError:
@@ -136,7 +151,7 @@ def _do(ctx: Context, chunk: Chunk, work: ChunkWork, lease: "Lease", owner: str)
 def _give_up(ctx: Context, chunk: Chunk, owner: str, error: str, *, is_final: bool) -> JobState:
     if not is_final and chunk.attempts < ctx.options.max_attempts:
         return _commit(ctx, chunk, owner, JobState.QUEUED, ChunkResult(Counts()), error)
-    return _commit(ctx, chunk, owner, JobState.FAILED, ChunkResult(Counts(failed=chunk.total)), error)
+    return _commit(ctx, chunk, owner, JobState.FAILED, ChunkResult(Counts()), error)
 
 
 def _commit(
@@ -161,7 +176,7 @@ class Lease:
         self._ctx = ctx
         self._chunk = chunk
         self._owner = owner
-        self._done = 0
+        self._done = chunk.done
         self._must_stop = threading.Event()
         self._is_lost = threading.Event()
         self._is_finished = threading.Event()
@@ -194,10 +209,9 @@ class Lease:
                 _log.warning("the lease of chunk %s could not be renewed: %s", self._chunk.id, error)
 
     def _renew(self) -> None:
-        done = min(self._done, self._chunk.total)
         with self._ctx.sessions.write() as session:
             must_stop = chunk_rows.renew(
-                session, self._chunk.id, self._owner, self._ctx.options.lease_s, done
+                session, self._chunk.id, self._owner, self._ctx.options.lease_s, self._done
             )
         if must_stop is None and not self._is_finished.is_set():
             self._is_lost.set()
@@ -214,8 +228,11 @@ def reap(ctx: Context) -> None:
     with ctx.sessions.write() as session:
         for chunk_id, owner in gone:
             chunk_rows.release(session, chunk_id, owner)
-        for chunk in chunk_rows.requeue_expired(session, ctx.options.max_attempts):
-            _log.warning("chunk %s lost its worker after attempt %s", chunk.id, chunk.attempts)
+        expired = chunk_rows.jobs_with_expired(session)
+    for job_id in expired:
+        with ctx.sessions.write() as session:
+            for chunk in chunk_rows.requeue_expired(session, job_id, ctx.options.max_attempts):
+                _log.warning("chunk %s lost its worker after attempt %s", chunk.id, chunk.attempts)
     announce(ctx)
 
 

@@ -6,6 +6,7 @@ the registration. The database is opened and the model loaded when a child start
 
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 
 from celery import Task, shared_task
@@ -20,8 +21,10 @@ from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, answer_no
 from komadori.services import jobs, ownership
 from komadori.services.context import Context
 from komadori.settings import Settings
+from komadori.worker.waiting import WAITING_FOR_MODEL
 
 _REPORT_EVERY_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +56,27 @@ class Child:
             if self.has_left.wait(_REPORT_EVERY_S):
                 return
 
+    def load(self) -> None:
+        """Load the model; as long as that fails, say why and try again, ever less often.
+
+        Celery gives a child no task before this returns, so nothing fails for it meanwhile.
+        """
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                self._become(WorkerState.READY, self.parts.load())
+            except KomadoriError as error:
+                self._become(WorkerState.WAITING, f"{WAITING_FOR_MODEL} {error}")
+            else:
+                return
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _become(self, state: WorkerState, detail: str) -> None:
+        self.state, self.detail = state, detail
+        self.report()
+        _log.info("queue %s is %s: %s", self.queue, state, detail)
+
     def leave(self) -> None:
         """Say that this process ends."""
         self.has_left.set()
@@ -79,10 +103,7 @@ def _start(sender: str, **_signal: object) -> None:
     ctx = open_context(settings)
     child = Child(queue, ctx, WorkerParts(settings, queue, ctx), ownership.own_name())
     threading.Thread(target=child.report_until_left, name="report", daemon=True).start()
-    child.detail = child.parts.load()
-    child.state = WorkerState.READY if child.parts.has_model else WorkerState.WAITING
-    child.report()
-    _log.info("queue %s: %s", queue, child.detail)
+    child.load()
     _child = child
 
 

@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 from komadori.api import system_answers as answers
 from komadori.api.deps import Ctx
 from komadori.api.guard import OPEN_PATH
-from komadori.api.routes.workers import SEEN_WITHIN_S
 from komadori.core.errors import DependencyError, StorageError
 from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db import migrate
@@ -62,7 +61,7 @@ class _Load(Collector):
         """The state of the system at this moment."""
         with self._ctx.sessions.read() as session:
             loads = queues.loads(session)
-            seen = workers.seen_since(session, time.time() - SEEN_WITHIN_S)
+            seen = workers.seen_since(session, time.time() - workers.SEEN_WITHIN_S)
         labels = ["queue", "state"]
         jobs = GaugeMetricFamily("komadori_jobs", "Jobs with chunks of this queue and state.", labels=labels)
         chunks = GaugeMetricFamily("komadori_chunks", "Chunks of jobs.", labels=labels)

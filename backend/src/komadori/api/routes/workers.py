@@ -10,13 +10,10 @@ from komadori.db.repositories import workers
 
 router = APIRouter(prefix="/workers", tags=["system"])
 
-SEEN_WITHIN_S = 15.0
-"""Three times the interval at which workers report."""
-
 
 @router.get("")
 def list_workers(ctx: Ctx) -> list[answers.Worker]:
     """The worker processes that have reported in the last 15 seconds."""
     with ctx.sessions.read() as session:
-        seen = workers.seen_since(session, time.time() - SEEN_WITHIN_S)
+        seen = workers.seen_since(session, time.time() - workers.SEEN_WITHIN_S)
     return [answers.Worker.of(worker) for worker in seen]

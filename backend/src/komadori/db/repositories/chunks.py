@@ -2,18 +2,35 @@
 
 A chunk is claimed by one conditional update and finished by another that names its
 owner. Whoever has lost the lease in between changes nothing: that is the fence.
+
+On PostgreSQL others change the same job meanwhile. Every change of a chunk's state holds
+the lock of the job (:func:`jobs.lock`), so that what is read of its chunks still holds when
+the job is settled by it. Hints are taken last, of chunks that nobody has locked.
 """
 
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Subquery, and_, bindparam, func, insert, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from komadori.core.types import Chunk, ItemOutcome, JobState, JsonDict, Queue
 from komadori.db.repositories import jobs
-from komadori.db.repositories.statements import n_changed
+from komadori.db.repositories.statements import n_changed, now_s
 from komadori.db.tables import ChunkRow, JobIssueRow, JobRow
 
 
@@ -46,25 +63,30 @@ class Issue:
 
 
 def _unannounced(queue: Queue) -> Subquery:
-    """The oldest queued chunks of a queue that were not announced since ``since_<queue>``."""
-    is_unknown = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < bindparam(f"since_{queue}"))
+    """The oldest queued chunks of a queue that were not announced in the last ``stale_<queue>`` seconds."""
+    is_unknown = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < _since(queue))
     return (
         select(ChunkRow.queue, ChunkRow.id)
         .where(ChunkRow.queue == queue.value, ChunkRow.state == JobState.QUEUED.value, is_unknown)
         .order_by(ChunkRow.id)
         .limit(bindparam(f"limit_{queue}"))
+        .with_for_update(skip_locked=True)
         .subquery()
     )
 
 
+def _since(queue: Queue) -> ColumnElement[float]:
+    return now_s() - bindparam(f"stale_{queue}", type_=Float)
+
+
+_IS_QUEUED = ChunkRow.state == JobState.QUEUED.value
+_IS_EXPIRED = and_(ChunkRow.state == JobState.RUNNING.value, ChunkRow.lease_until_s < now_s())
 _BUSY_QUEUES = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING.value).distinct()
 _ANNOUNCED = (
     select(ChunkRow.queue, func.count())
     .where(
         ChunkRow.state == JobState.QUEUED.value,
-        or_(
-            *(and_(ChunkRow.queue == q.value, ChunkRow.published_s >= bindparam(f"since_{q}")) for q in Queue)
-        ),
+        or_(*(and_(ChunkRow.queue == q.value, ChunkRow.published_s >= _since(q)) for q in Queue)),
     )
     .group_by(ChunkRow.queue)
 )
@@ -101,22 +123,24 @@ def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> None:
 
 
 def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attempts: int) -> Chunk | None:
-    """Take a queued chunk, or one whose lease has run out; None when there is nothing to take."""
-    now = time.time()
-    is_free = or_(
-        ChunkRow.state == JobState.QUEUED,
-        and_(ChunkRow.state == JobState.RUNNING, ChunkRow.lease_until_s < now),
-    )
+    """Take a queued chunk, or one whose lease has run out; None when there is nothing to take.
+
+    What an unfinished chunk has done (see :func:`finish`) stays counted.
+    """
+    job_id = session.scalar(select(ChunkRow.job_id).where(ChunkRow.id == chunk_id))
+    if job_id is None:
+        return None
+    job = jobs.lock(session, job_id)
     row = session.execute(
         update(ChunkRow)
-        .where(ChunkRow.id == chunk_id, is_free, ChunkRow.attempts < max_attempts)
+        .where(ChunkRow.id == chunk_id, or_(_IS_QUEUED, _IS_EXPIRED), ChunkRow.attempts < max_attempts)
         .values(
             state=JobState.RUNNING,
             attempts=ChunkRow.attempts + 1,
             owner=owner,
-            lease_until_s=now + lease_s,
+            lease_until_s=now_s() + lease_s,
             error=None,
-            done=0,
+            done=case((ChunkRow.state == JobState.QUEUED, ChunkRow.done), else_=0),
             skipped=0,
             failed=0,
         )
@@ -124,11 +148,8 @@ def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attem
     ).scalar_one_or_none()
     if row is None:
         return None
-    session.execute(
-        update(JobRow)
-        .where(JobRow.id == row.job_id)
-        .values(state=JobState.RUNNING, started_s=func.coalesce(JobRow.started_s, now))
-    )
+    job.state = JobState.RUNNING
+    job.started_s = job.started_s or time.time()
     return _chunk(row)
 
 
@@ -137,7 +158,10 @@ def renew(session: Session, chunk_id: int, owner: str, lease_s: float, done: int
     result = session.execute(
         update(ChunkRow)
         .where(_owned(chunk_id, owner))
-        .values(lease_until_s=time.time() + lease_s, done=done)
+        .values(
+            lease_until_s=now_s() + lease_s,
+            done=case((ChunkRow.total < done, ChunkRow.total), else_=done),
+        )
         .returning(ChunkRow.job_id)
     ).scalar_one_or_none()
     if result is None:
@@ -157,7 +181,9 @@ def finish(
 ) -> bool:
     """End a chunk that is still owned; False (and nothing changed) when it is not.
 
-    A chunk that should be queued again is cancelled instead when its job is.
+    A chunk that should be queued again is cancelled instead when its job is. One that is
+    queued again without an error is unfinished: it has got on, so its attempts begin anew.
+    A failed one failed with all of its items.
     """
     job = jobs.lock(session, chunk.job_id)
     if state == JobState.QUEUED and job.is_cancel_requested:
@@ -171,15 +197,21 @@ def finish(
             lease_until_s=None,
             published_s=None,
             error=error,
+            attempts=0 if state == JobState.QUEUED and error is None else ChunkRow.attempts,
             done=counts.done,
             skipped=counts.skipped,
-            failed=counts.failed,
+            failed=ChunkRow.total if state == JobState.FAILED else counts.failed,
         )
     )
     if n_changed(result) == 0:
         return False
     _add_issues(session, chunk, issues)
     return True
+
+
+def set_total(session: Session, chunk: Chunk, total: int) -> None:
+    """Say how many items a chunk has, once its owner knows."""
+    session.execute(update(ChunkRow).where(_owned(chunk.id, chunk.owner)).values(total=total))
 
 
 def release(session: Session, chunk_id: int, owner: str) -> None:
@@ -190,18 +222,23 @@ def release(session: Session, chunk_id: int, owner: str) -> None:
 def owned(session: Session) -> list[tuple[int, str]]:
     """The chunks that run, with their owners."""
     rows = session.execute(
-        select(ChunkRow.id, ChunkRow.owner).where(
-            ChunkRow.state == JobState.RUNNING, ChunkRow.owner.is_not(None)
-        )
+        select(ChunkRow.id, ChunkRow.owner)
+        .where(ChunkRow.state == JobState.RUNNING, ChunkRow.owner.is_not(None))
+        .order_by(ChunkRow.id)
     )
     return [(chunk_id, owner) for chunk_id, owner in rows if owner]
 
 
-def requeue_expired(session: Session, max_attempts: int) -> list[Chunk]:
-    """Queue chunks whose owner fell silent; set aside those that were started too often."""
-    now = time.time()
+def jobs_with_expired(session: Session) -> list[int]:
+    """The jobs that have chunks whose owner fell silent."""
+    return list(session.scalars(select(ChunkRow.job_id).where(_IS_EXPIRED).distinct()))
+
+
+def requeue_expired(session: Session, job_id: int, max_attempts: int) -> list[Chunk]:
+    """Queue a job's chunks whose owner fell silent; set aside those that were started too often."""
+    job = jobs.lock(session, job_id)
     rows = session.scalars(
-        select(ChunkRow).where(ChunkRow.state == JobState.RUNNING, ChunkRow.lease_until_s < now)
+        select(ChunkRow).where(ChunkRow.job_id == job_id, _IS_EXPIRED).order_by(ChunkRow.id).with_for_update()
     ).all()
     for row in rows:
         is_poison = row.attempts >= max_attempts
@@ -210,8 +247,9 @@ def requeue_expired(session: Session, max_attempts: int) -> list[Chunk]:
         row.error = f"The worker was lost {row.attempts} times in a row." if is_poison else None
         row.done, row.skipped, row.failed = 0, 0, row.total if is_poison else 0
     session.flush()
-    for job_id in {row.job_id for row in rows}:
-        _finish_cancelled(session, job_id)
+    if job.is_cancel_requested:
+        jobs.cancel_queued(session, job_id)
+    if rows:
         jobs.settle(session, job_id)
     return [_chunk(row) for row in rows]
 
@@ -225,15 +263,14 @@ def take_unannounced(
     chunks to be announced. A hint counts as lost after ``stale_s``, and already after
     ``idle_stale_s`` when nothing of its queue runs.
     """
-    now = time.time()
     busy = set(session.scalars(_BUSY_QUEUES))
-    since = {f"since_{q}": now - (stale_s if q.value in busy else idle_stale_s) for q in Queue}
-    announced = {queue: n for queue, n in session.execute(_ANNOUNCED, since)}  # noqa: C416
+    stale = {f"stale_{q}": stale_s if q.value in busy else idle_stale_s for q in Queue}
+    announced = {queue: n for queue, n in session.execute(_ANNOUNCED, stale)}  # noqa: C416
     limits = {f"limit_{q}": max(0, ahead - announced.get(q.value, 0)) for q in Queue}
-    found = [(Queue(queue), chunk_id) for queue, chunk_id in session.execute(_UNANNOUNCED, since | limits)]
+    found = [(Queue(queue), chunk_id) for queue, chunk_id in session.execute(_UNANNOUNCED, stale | limits)]
     if found:
         ids = [chunk_id for _, chunk_id in found]
-        session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now))
+        session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now_s()))
     return found
 
 
@@ -277,18 +314,8 @@ def _add_issues(session: Session, chunk: Chunk, issues: Iterable[Issue]) -> None
         session.execute(insert(JobIssueRow), rows)
 
 
-def _owned(chunk_id: int, owner: str) -> ColumnElement[bool]:
+def _owned(chunk_id: int, owner: str | None) -> ColumnElement[bool]:
     return and_(ChunkRow.id == chunk_id, ChunkRow.owner == owner, ChunkRow.state == JobState.RUNNING)
-
-
-def _finish_cancelled(session: Session, job_id: int) -> None:
-    job = jobs.lock(session, job_id)
-    if job.is_cancel_requested:
-        session.execute(
-            update(ChunkRow)
-            .where(ChunkRow.job_id == job_id, ChunkRow.state == JobState.QUEUED)
-            .values(state=JobState.CANCELLED)
-        )
 
 
 def _chunk(row: ChunkRow) -> Chunk:

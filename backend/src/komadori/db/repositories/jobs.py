@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from komadori.core.errors import NotFoundError
 from komadori.core.types import Job, JobState, JsonDict, VideoState
 from komadori.db.repositories.statements import n_changed
-from komadori.db.tables import ChunkRow, FrameRow, JobRow, VideoRow
+from komadori.db.tables import ChunkRow, FrameRow, JobRow, ProjectRow, VideoRow
 
 _LIVE = (JobState.QUEUED, JobState.RUNNING)
 
@@ -80,14 +80,19 @@ def request_cancel(session: Session, job_id: int) -> None:
     if JobState(job.state).is_terminal:
         return
     job.is_cancel_requested = True
+    cancel_queued(session, job_id)
+    job.is_open = False
+    session.flush()
+    settle(session, job_id)
+
+
+def cancel_queued(session: Session, job_id: int) -> None:
+    """Cancel those chunks of a locked job that wait."""
     session.execute(
         update(ChunkRow)
         .where(ChunkRow.job_id == job_id, ChunkRow.state == JobState.QUEUED)
         .values(state=JobState.CANCELLED)
     )
-    job.is_open = False
-    session.flush()
-    settle(session, job_id)
 
 
 def reopen(session: Session, job_id: int) -> int:
@@ -111,6 +116,32 @@ def open_child(session: Session, parent: Job, kind: str) -> int:
         select(JobRow.id).where(JobRow.parent_id == parent.id, JobRow.kind == kind, JobRow.is_open)
     )
     return found or create(session, kind, parent.project_id, {}, parent_id=parent.id, is_open=True)
+
+
+def find_open(session: Session, kind: str, project_id: int, parameters: JsonDict) -> int | None:
+    """The job of that kind and with these parameters that has not ended, if there is one: its id.
+
+    Until the transaction ends nobody else looks for one in this project, so that of several
+    who ask at once only one makes a job.
+    """
+    session.execute(select(ProjectRow.id).where(ProjectRow.id == project_id).with_for_update(key_share=True))
+    rows = session.scalars(
+        select(JobRow).where(JobRow.kind == kind, JobRow.project_id == project_id, JobRow.state.in_(_LIVE))
+    )
+    return next((row.id for row in rows if row.parameters == parameters), None)
+
+
+def newest(session: Session, kind: str, parameters: JsonDict) -> Job | None:
+    """The last job of that kind whose parameters have these values among them."""
+    rows = session.scalars(select(JobRow).where(JobRow.kind == kind).order_by(JobRow.id.desc()))
+    found = next((row.id for row in rows if parameters.items() <= row.parameters.items()), None)
+    return None if found is None else get(session, found)
+
+
+def live(session: Session, kind: str) -> list[Job]:
+    """The jobs of that kind that have not ended, oldest first."""
+    ids = session.scalars(select(JobRow.id).where(JobRow.kind == kind, JobRow.state.in_(_LIVE)))
+    return [get(session, job_id) for job_id in sorted(ids)]
 
 
 def get(session: Session, job_id: int) -> Job:
@@ -163,11 +194,17 @@ def count(session: Session, project_id: int | None = None) -> int:
 def lock(session: Session, job_id: int) -> JobRow:
     """The row of a job, which nobody else changes until the transaction ends.
 
+    It stands for the job's chunks too: whoever changes the state of several takes it before them,
+    that of a parent before those of its children. So no two transactions wait for each other.
+
     Raises:
         NotFoundError: There is no such job.
     """
     row = session.scalar(
-        select(JobRow).where(JobRow.id == job_id).with_for_update().execution_options(populate_existing=True)
+        select(JobRow)
+        .where(JobRow.id == job_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     if row is None:
         raise NotFoundError(f"There is no job {job_id}.", hint="`komadori jobs` lists them.")
