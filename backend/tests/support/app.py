@@ -101,7 +101,7 @@ def seed_video(
     with ctx.sessions.write() as session:
         project_id = projects.get_or_create(session, project).id
         new = NewVideo(project_id, sha256, name, f"/nowhere/{name}", 1_000, float(n_frames), 64, 48, _facts())
-        video_id = videos.add(session, new)
+        video_id = videos.find_or_add(session, new)
         videos.set_state(session, video_id, VideoState.READY)
         rows = [_frame_row(ctx, video_id, sha256, index) for index in range(n_frames)]
         videos.add_frames(session, rows)

@@ -10,10 +10,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from komadori.core.errors import ConflictError, StorageError
-from komadori.db.session import Sessions, database_errors
+from komadori.db.failures import database_errors
+from komadori.db.session import Sessions
 from komadori.db.tables import Base
 
 _FOLDER = Path(__file__).parent / "migrations"
+_LOCK = 0x6B6F6D61646F7269
+"""The advisory lock of PostgreSQL that who migrates holds: "komadori" in ASCII."""
 
 
 def upgrade(engine: Engine, target: str = "head") -> None:
@@ -31,6 +34,7 @@ def upgrade(engine: Engine, target: str = "head") -> None:
             _sqlite_pragma(connection, "foreign_keys=OFF")
         try:
             with connection.begin():
+                _take_turn(connection)
                 _check_known(connection)
                 command.upgrade(_config(connection), target)
                 _check_references(connection)
@@ -41,10 +45,11 @@ def upgrade(engine: Engine, target: str = "head") -> None:
 
 def downgrade(engine: Engine, target: str) -> None:
     """Undo migrations down to ``target``; what only newer schemas can hold is lost."""
-    with engine.connect() as connection:
+    with database_errors(), engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             _sqlite_pragma(connection, "foreign_keys=OFF")
         with connection.begin():
+            _take_turn(connection)
             command.downgrade(_config(connection), target)
 
 
@@ -79,6 +84,16 @@ def _config(connection: Connection) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until nobody else migrates; on SQLite the transaction has done so.
+
+    Nobody waits in vain: a migration may take longer than other transactions may wait for a lock.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def _check_known(connection: Connection) -> None:

@@ -3,6 +3,10 @@
 SQLite takes part with WAL and with ``BEGIN IMMEDIATE`` for every transaction that may
 write: a transaction that reads first and writes later would otherwise fail with
 "database is locked", for which SQLite does not wait (https://sqlite.org/isolation.html).
+
+On PostgreSQL writing transactions run side by side, each statement seeing what is
+committed by then (READ COMMITTED). What must not be changed by two at once is locked
+by its row; see ``db/repositories``.
 """
 
 import os
@@ -12,28 +16,34 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from komadori.core.disk import storage_errors
-from komadori.core.errors import InputError, PermanentStorageError, StorageError
+from komadori.core.errors import DependencyError, InputError
+from komadori.db.failures import database_errors
 
 _BUSY_TIMEOUT_MS = 15_000
+_IDLE_TIMEOUT_MS = 120_000
+"""After so long PostgreSQL ends a transaction whose process has stopped, and with it the locks."""
+
+_POSTGRESQL_DRIVER = "postgresql+psycopg"
 
 
 class Sessions:
     """Gives sessions; one object for each process, made after a fork."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
         self.engine = _open_engine(url)
-        self._reader = self.engine.execution_options(komadori_read_only=True)
+        self._reader = self.engine.execution_options(**_reading(self.engine))
         self._pid = os.getpid()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that only reads; keep it short, it holds back the checkpoint of the log."""
+        """A session that only reads, and sees one moment.
+
+        Keep it short: it holds back the checkpoint of SQLite's log and the cleaning of PostgreSQL.
+        """
         with self._translated(), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
@@ -55,77 +65,86 @@ class Sessions:
             yield
 
 
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn what a database cannot do into a :class:`StorageError`; wrong statements stay what they are.
-
-    SQLite reports damage with the root of its errors alone, all else with a class of its own.
-    """
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise StorageError(
-            "All connections to the database were in use for too long.",
-            hint="Send fewer requests at once, then try again.",
-            code="database-busy",
-        ) from error
-    except OperationalError as error:
-        raise _not_done(str(error.orig)) from error
-    except DatabaseError as error:
-        if type(error) is not DatabaseError:
-            raise
-        raise PermanentStorageError(
-            f"The database cannot be read: {error.orig}.",
-            hint="Stop Komadori and restore the database from a backup; frames and vectors are not touched.",
-            code="database-damaged",
-        ) from error
-
-
 def parse_url(url: str) -> URL:
-    """The address of a database, in its parts.
+    """The address of a database, in its parts; ``postgresql://`` stands for the driver that we use.
 
     Raises:
         InputError: It is none, or of a database that processes cannot share.
+        DependencyError: It is of PostgreSQL, whose driver is not installed.
     """
     try:
         parsed = make_url(url)
-        parsed.get_dialect()
-    except (ArgumentError, ImportError) as error:
-        raise _bad_url(str(error)) from error
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+    except ArgumentError as error:
+        raise _bad_url("it is no URL") from error
+    except ValueError as error:  # its message would show a part of the password
+        raise _bad_url("its port is no number; a password may have to be percent-encoded") from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername=_POSTGRESQL_DRIVER)
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", _POSTGRESQL_DRIVER):
+        raise _bad_url(f"{parsed.drivername!r} is neither sqlite nor postgresql")
+    if parsed.drivername != _POSTGRESQL_DRIVER and parsed.database in (None, "", ":memory:"):
         raise _bad_url("it names no file")
+    try:
+        parsed.get_dialect().import_dbapi()
+    except ImportError as error:
+        raise DependencyError(
+            f"KOMADORI_DATABASE_URL is of PostgreSQL, whose driver cannot be loaded: {error}.",
+            hint="Install it: pip install 'komadori[postgres]'.",
+            code="missing-database-driver",
+        ) from error
     return parsed
-
-
-def _not_done(reason: str) -> StorageError:
-    message = f"The database did not do what was asked: {reason}."
-    if "is full" in reason:
-        return StorageError(message, hint="Free some space on its disk, then try again.", code="disk-full")
-    if "is locked" in reason:
-        hint = "Another program holds it; end that program, then try again."
-        return StorageError(message, hint=hint, code="database-locked")
-    hint = "Check that it is reachable and that Komadori may write there, then try again."
-    return StorageError(message, hint=hint, code="database-failed")
 
 
 def _bad_url(reason: str) -> InputError:
     return InputError(
         f"KOMADORI_DATABASE_URL cannot be used: {reason}.",
-        hint="Write it like sqlite:////data/komadori.db, or unset it for a file in the home.",
+        hint="Write it like sqlite:////data/komadori.db or postgresql://user:password@host:5432/komadori, "
+        "or unset it for a file in the home.",
         code="bad-database-url",
     )
 
 
 def _open_engine(url: str) -> Engine:
     parsed = parse_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+    return _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgresql(parsed)
+
+
+def _open_sqlite(url: URL) -> Engine:
     with storage_errors("make the folder of the database"):
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _open_postgresql(url: URL) -> Engine:
+    """An engine whose connections notice on both ends when the other has vanished, within a minute."""
+    waits = {
+        "lock_timeout": _BUSY_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": _IDLE_TIMEOUT_MS,
+        "tcp_keepalives_idle": 30,
+        "tcp_keepalives_interval": 10,
+        "tcp_keepalives_count": 3,
+    }
+    arguments: dict[str, Any] = {
+        "application_name": "komadori",
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in waits.items()),
+    }
+    wanted = {name: value for name, value in arguments.items() if name not in url.query}
+    return create_engine(url, connect_args=wanted, pool_pre_ping=True, isolation_level="READ COMMITTED")
+
+
+def _reading(engine: Engine) -> dict[str, Any]:
+    """The options of transactions that only read."""
+    if engine.dialect.name == "sqlite":
+        return {"komadori_read_only": True}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -215,6 +215,7 @@ def _writer(
 ) -> Callable[[Session], None]:
     def write(session: Session) -> None:
         frame_ids = list(found)
+        videos.lock_frames(session, frame_ids)
         annotations.drop_open_proposals(session, frame_ids, run.model_id, run.prompts)
         decided = annotations.decided(session, frame_ids)
         class_ids = projects.class_ids(session, project_id, run.prompts)

@@ -157,7 +157,7 @@ def _plan(ctx: Context, session: Session, job: Job, new: NewVideo, stamp: Stamp,
     sampling: JsonDict = job.parameters["sampling"]
     facts = VideoFacts.from_dict(new.facts)
     targets = [candidate.decode_index for candidate in sampler_of(sampling).select(index.candidates())]
-    video_id = _find_or_add(session, new)
+    video_id = videos.find_or_add(session, new)
     sampling_id = videos.sampling(session, video_id, _key_of(sampling), sampling)
     stored = videos.frame_ids_by_index(session, video_id, facts.stream_index, targets)
     if not _skips_near_duplicates(job):
@@ -222,15 +222,6 @@ def _queue_embedding(ctx: Context, session: Session, job: Job, frame_ids: Sequen
     if frame_ids:
         child_id = jobs.open_child(session, job, embed.KIND)
         chunk_rows.add(session, child_id, embed.chunks_of(frame_ids, ctx.options.embed_chunk_frames))
-
-
-def _find_or_add(session: Session, new: NewVideo) -> int:
-    """The video with these bytes: its id. From now on they are read from where they were just seen."""
-    there = videos.by_sha256(session, new.project_id, new.sha256)
-    if there is None:
-        return videos.add(session, new)
-    videos.set_source(session, there.id, new.source_uri)
-    return there.id
 
 
 def _store(ctx: Context, video: Video, frame: ExtractedFrame) -> dict[str, Any]:

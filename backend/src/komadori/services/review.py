@@ -33,7 +33,7 @@ def decide(ctx: Context, annotation_ids: Sequence[int], status: AnnotationStatus
             code="bad-selection",
         )
     with ctx.sessions.write() as session:
-        for annotation_id in wanted:
+        for annotation_id in sorted(wanted):
             if annotations.get(session, annotation_id).status != status:
                 annotations.change(session, annotation_id, None, {"status": status.value})
         return [annotations.get(session, annotation_id) for annotation_id in wanted]

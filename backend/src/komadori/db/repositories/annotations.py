@@ -91,7 +91,7 @@ def mark_seen(session: Session, run_id: int, counts: dict[int, int]) -> None:
     insert_missing(
         session,
         RunFrameRow,
-        [{"run_id": run_id, "frame_id": frame_id, "n_detections": n} for frame_id, n in counts.items()],
+        [{"run_id": run_id, "frame_id": id_, "n_detections": n} for id_, n in sorted(counts.items())],
     )
 
 
@@ -167,7 +167,7 @@ def change(session: Session, annotation_id: int, expected_revision: int | None, 
         NotFoundError: There is no such annotation.
         ConflictError: Somebody has changed it since ``expected_revision``.
     """
-    row = session.get(AnnotationRow, annotation_id, with_for_update=True)
+    row = session.get(AnnotationRow, annotation_id, with_for_update=True, populate_existing=True)
     if row is None:
         raise _not_found(annotation_id)
     if expected_revision is not None and expected_revision != row.revision:

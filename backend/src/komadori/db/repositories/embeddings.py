@@ -100,7 +100,9 @@ def embedded(session: Session, space_id: int, frame_ids: Sequence[int]) -> set[i
 def mark_embedded(session: Session, space_id: int, frame_ids: Sequence[int]) -> None:
     """Say that the index of the space has the vectors of these frames."""
     insert_missing(
-        session, EmbeddingRow, [{"space_id": space_id, "frame_id": frame_id} for frame_id in frame_ids]
+        session,
+        EmbeddingRow,
+        [{"space_id": space_id, "frame_id": frame_id} for frame_id in sorted(frame_ids)],
     )
 
 
@@ -166,8 +168,14 @@ def claim_query(session: Session, query_id: int) -> Query | None:
 
 def claim_any_query(session: Session) -> Query | None:
     """Take the oldest queued query, if any."""
-    oldest = select(func.min(QueryRow.id)).where(QueryRow.state == JobState.QUEUED).scalar_subquery()
-    return _claim(session, QueryRow.id == oldest)
+    oldest = (
+        select(QueryRow.id)
+        .where(QueryRow.state == JobState.QUEUED)
+        .order_by(QueryRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return _claim(session, QueryRow.id == oldest.scalar_subquery())
 
 
 def has_waiting_query(session: Session) -> bool:
@@ -194,7 +202,7 @@ def fail_query(session: Session, query_id: int, error: JsonDict) -> None:
 def prune_queries(session: Session, older_than_s: float, keep: int) -> None:
     """Forget unanswered old queries, and all answered ones but the newest ``keep``."""
     cutoff = time.time() - older_than_s
-    session.execute(delete(QueryRow).where(QueryRow.state != JobState.DONE, QueryRow.created_s < cutoff))
+    _forget(session, and_(QueryRow.state != JobState.DONE, QueryRow.created_s < cutoff))
     newest_dropped = session.scalar(
         select(QueryRow.id)
         .where(QueryRow.state == JobState.DONE)
@@ -203,9 +211,13 @@ def prune_queries(session: Session, older_than_s: float, keep: int) -> None:
         .limit(1)
     )
     if newest_dropped is not None:
-        session.execute(
-            delete(QueryRow).where(QueryRow.state == JobState.DONE, QueryRow.id <= newest_dropped)
-        )
+        _forget(session, and_(QueryRow.state == JobState.DONE, QueryRow.id <= newest_dropped))
+
+
+def _forget(session: Session, condition: ColumnElement[bool]) -> None:
+    """Delete queries, but for those that somebody is about to change or to delete."""
+    free = select(QueryRow.id).where(condition).with_for_update(skip_locked=True)
+    session.execute(delete(QueryRow).where(QueryRow.id.in_(free)))
 
 
 def _claim(session: Session, condition: ColumnElement[bool]) -> Query | None:

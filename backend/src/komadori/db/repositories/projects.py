@@ -45,9 +45,8 @@ def by_id(session: Session, project_id: int) -> Project:
 
 def list_all(session: Session) -> list[Project]:
     """All projects, by name."""
-    return [
-        Project(row.id, row.name) for row in session.scalars(select(ProjectRow).order_by(ProjectRow.name))
-    ]
+    found = [Project(row.id, row.name) for row in session.scalars(select(ProjectRow))]
+    return sorted(found, key=lambda project: project.name)
 
 
 def class_ids(session: Session, project_id: int, names: Iterable[str]) -> dict[str, int]:
@@ -61,12 +60,8 @@ def class_ids(session: Session, project_id: int, names: Iterable[str]) -> dict[s
 
 
 def class_names(session: Session, project_id: int) -> list[str]:
-    """The names of all classes of a project, sorted."""
-    return list(
-        session.scalars(
-            select(ClassRow.name).where(ClassRow.project_id == project_id).order_by(ClassRow.name)
-        )
-    )
+    """The names of all classes of a project, sorted by code point: databases sort by language."""
+    return sorted(session.scalars(select(ClassRow.name).where(ClassRow.project_id == project_id)))
 
 
 def class_names_by_id(session: Session, class_ids: Iterable[int]) -> dict[int, str]:

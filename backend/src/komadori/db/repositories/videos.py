@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -34,41 +35,23 @@ class NewVideo:
     facts: JsonDict
 
 
-def by_sha256(session: Session, project_id: int, sha256: str) -> Video | None:
-    """The video of a project with these bytes."""
-    row = session.scalar(select(VideoRow).where(VideoRow.project_id == project_id, VideoRow.sha256 == sha256))
-    return None if row is None else _video(row, frame_count(session, row.id))
-
-
-def add(session: Session, new: NewVideo) -> int:
-    """Insert a video: its id."""
-    row = VideoRow(
-        project_id=new.project_id,
-        sha256=new.sha256,
-        name=new.name,
-        source_uri=new.source_uri,
-        size_bytes=new.size_bytes,
-        duration_s=new.duration_s,
-        width=new.width,
-        height=new.height,
-        facts=new.facts,
-        state=VideoState.QUEUED,
-        error=None,
-        created_s=time.time(),
+def find_or_add(session: Session, new: NewVideo) -> int:
+    """The video of the project with these bytes: its id. From now on it is read from where it was seen."""
+    values = {field.name: getattr(new, field.name) for field in fields(new)}
+    started = {"state": VideoState.QUEUED, "error": None, "created_s": time.time()}
+    insert_missing(session, VideoRow, [{**values, **started}])
+    statement = (
+        update(VideoRow)
+        .where(VideoRow.project_id == new.project_id, VideoRow.sha256 == new.sha256)
+        .values(source_uri=new.source_uri)
+        .returning(VideoRow.id)
     )
-    session.add(row)
-    session.flush()
-    return row.id
+    return session.scalars(statement).one()
 
 
 def set_state(session: Session, video_id: int, state: VideoState, error: str | None = None) -> None:
     """Say how far a video has come."""
     session.execute(update(VideoRow).where(VideoRow.id == video_id).values(state=state, error=error))
-
-
-def set_source(session: Session, video_id: int, source_uri: str) -> None:
-    """Remember where the file is now."""
-    session.execute(update(VideoRow).where(VideoRow.id == video_id).values(source_uri=source_uri))
 
 
 def get(session: Session, video_id: int) -> Video:
@@ -138,7 +121,13 @@ def sampling(session: Session, video_id: int, key: str, parameters: JsonDict) ->
 
 def add_frames(session: Session, frames: Sequence[dict[str, Any]]) -> None:
     """Insert ledger entries; those that are already there stay as they are."""
-    insert_missing(session, FrameRow, frames)
+    insert_missing(session, FrameRow, sorted(frames, key=itemgetter("video_id", "decode_index")))
+
+
+def lock_frames(session: Session, frame_ids: Sequence[int]) -> None:
+    """Let nobody else who asks for this lock work on these frames until the transaction ends."""
+    statement = select(FrameRow.id).where(FrameRow.id.in_(frame_ids)).order_by(FrameRow.id)
+    session.execute(statement.with_for_update(key_share=True)).all()
 
 
 def link_sampling(session: Session, sampling_id: int, frame_ids: Sequence[int]) -> None:
@@ -146,7 +135,7 @@ def link_sampling(session: Session, sampling_id: int, frame_ids: Sequence[int]) 
     insert_missing(
         session,
         SamplingFrameRow,
-        [{"sampling_id": sampling_id, "frame_id": frame_id} for frame_id in frame_ids],
+        [{"sampling_id": sampling_id, "frame_id": frame_id} for frame_id in sorted(frame_ids)],
     )
 
 
@@ -157,7 +146,7 @@ def skip(session: Session, sampling_id: int, reasons: Mapping[int, str]) -> None
         SamplingSkipRow,
         [
             {"sampling_id": sampling_id, "decode_index": decode_index, "reason": reason}
-            for decode_index, reason in reasons.items()
+            for decode_index, reason in sorted(reasons.items())
         ],
     )
 
