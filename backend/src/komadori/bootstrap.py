@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from komadori.core import registry
+from komadori.core.device_turns import NoTurns, Turns
 from komadori.core.errors import KomadoriError, ModelError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingSpace, Queue
 from komadori.db import migrate
 from komadori.db.repositories import projects
 from komadori.db.session import Sessions
+from komadori.ml.cards import Card, open_card
 from komadori.ml.checkpoints import ModelStore
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
 from komadori.services import annotate, embed, export, ingest, models, verify
 from komadori.services.context import Context, Options
@@ -138,6 +141,13 @@ class WorkerParts:
         self._ctx = ctx
         self._embedder: ImageTextEmbedder | None = None
         self._segmenter: ConceptSegmenter | None = None
+        self._turns: Turns = NoTurns()
+        self._card: Card | None = None
+
+    @property
+    def waiting(self) -> str | None:
+        """Whose turn on the card this worker has been waiting for, if that has been long."""
+        return self._turns.waiting
 
     def load(self) -> str:
         """Load the model of the queue: a line for people that says which and where it runs.
@@ -145,14 +155,12 @@ class WorkerParts:
         Raises:
             KomadoriError: It cannot be loaded; a later attempt may succeed.
         """
+        if self._queue == Queue.DEFAULT:
+            return "ready"
         try:
-            if self._queue == Queue.SIGLIP:
-                self._embedder = load_embedder(self._settings)
-                embed.register(self._ctx, self._embedder)
-                return f"{self._embedder.space.model_id} on {self._embedder.device_name}"
-            if self._queue == Queue.SAM3:
-                self._segmenter = load_segmenter(self._settings)
-                return f"{self._segmenter.model_id} on {self._segmenter.device_name}"
+            self._take_card()
+            with loading_in_turn(self._turns):
+                return self._load_model()
         except KomadoriError:
             raise
         except Exception as error:
@@ -161,7 +169,6 @@ class WorkerParts:
                 f"The model of queue {self._queue} could not be loaded: {error}.",
                 hint="See the worker's log; `komadori doctor` checks the model.",
             ) from error
-        return "ready"
 
     def work_by_kind(self) -> Mapping[str, ChunkWork]:
         """How each kind of chunk that this queue may have is done."""
@@ -188,17 +195,35 @@ class WorkerParts:
     def _embed(self, chunk: Chunk, progress: Progress) -> ChunkResult:
         embedder = self._embedder
         assert embedder is not None
-        return embed.run_chunk(
-            self._ctx,
-            embedder,
-            chunk,
-            progress,
-            between_batches=lambda: _ignore(embed.answer_waiting_queries(self._ctx, embedder)),
-        )
+        with self._turns.stretch(progress.check_cancelled):
+            return embed.run_chunk(
+                self._ctx,
+                embedder,
+                chunk,
+                progress,
+                between_batches=lambda: _ignore(embed.answer_waiting_queries(self._ctx, embedder)),
+            )
 
     def _annotate(self, chunk: Chunk, progress: Progress) -> ChunkResult:
         assert self._segmenter is not None
-        return annotate.run_chunk(self._ctx, self._segmenter, chunk, progress)
+        with self._turns.stretch(progress.check_cancelled):
+            return annotate.run_chunk(self._ctx, self._segmenter, chunk, progress)
+
+    def _take_card(self) -> None:
+        """Once for a process: a second load uses the same card."""
+        if self._card is None:
+            wanted = self._settings
+            self._card = open_card(wanted.device, wanted.gpu_lock, wanted.models_dir, self._queue)
+            self._settings = wanted.model_copy(update={"device": self._card.device})
+            self._turns = self._card.turns
+
+    def _load_model(self) -> str:
+        if self._queue == Queue.SIGLIP:
+            self._embedder = TurnTakingEmbedder(load_embedder(self._settings), self._turns)
+            embed.register(self._ctx, self._embedder)
+            return f"{self._embedder.space.model_id} on {self._embedder.device_name}"
+        self._segmenter = TurnTakingSegmenter(load_segmenter(self._settings), self._turns)
+        return f"{self._segmenter.model_id} on {self._segmenter.device_name}"
 
     def _pull(self, ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         slice_s = min(_PULL_SLICE_S, self._settings.chunk_time_limit_s / 4)

@@ -43,9 +43,10 @@ class Child:
 
     def report(self) -> None:
         """Say that this process lives, and how it is."""
+        detail = self.parts.waiting or self.detail
         try:
             with self.ctx.sessions.write() as session:
-                workers.report(session, self.owner, self.queue, self.state, self.detail)
+                workers.report(session, self.owner, self.queue, self.state, detail)
         except KomadoriError as error:
             _log.warning("this worker could not report: %s", error)
 
