@@ -62,7 +62,7 @@ _STATUS: tuple[tuple[type[KomadoriError], int], ...] = (
     (ModelError, 503),
     (StorageError, 503),
 )
-_STATUS_OF_CODE = {"disk-full": 507}
+_STATUS_OF_CODE = {"disk-full": 507, "unknown-model": 422}
 
 _CODE_OF_STATUS = {404: "no-such-address", 405: "method-not-allowed", 413: TooLargeError.default_code}
 

@@ -112,6 +112,15 @@ class AddVideo(_Body):
     skip_near_duplicates: bool = False
 
 
+class PullModel(_Body):
+    """A model to fetch from the hub."""
+
+    model_config = _such_as(source="siglip2-base")
+
+    source: Name = Field(description="A registered name or `org/name`, either with `@revision`")
+    update: bool = Field(False, description="Ask for a newer commit, and repair what is damaged")
+
+
 class Search(_Body):
     """A query in words, or by a stored frame: one of the two."""
 

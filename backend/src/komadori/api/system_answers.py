@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from komadori.core import types
 from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.repositories.queues import QueueLoad
@@ -21,10 +22,11 @@ class Model(BaseModel):
     licence: str | None
     is_gated: bool
     path: str | None
+    pull_job_id: str | None = Field(description="The job that fetches it, while one does")
 
     @staticmethod
-    def of(status: ModelStatus) -> "Model":
-        """A model as it is shown."""
+    def of(status: ModelStatus, pull: types.Job | None) -> "Model":
+        """A model as it is shown, with the job that fetches it."""
         return Model(
             name=status.name,
             model_id=status.model_id,
@@ -34,6 +36,7 @@ class Model(BaseModel):
             licence=status.licence,
             is_gated=status.is_gated,
             path=None if status.path is None else str(status.path),
+            pull_job_id=None if pull is None else str(pull.id),
         )
 
 

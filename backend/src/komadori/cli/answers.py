@@ -4,6 +4,7 @@
 it with care and never renamed.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -181,3 +182,8 @@ class Worker(Answer):
     state: WorkerState
     detail: str
     seen_s: float = 0.0
+
+    @property
+    def topic(self) -> str:
+        """The detail without its numbers: it stays the same while a download gets on."""
+        return re.sub(r"[\d.]+", "", self.detail)

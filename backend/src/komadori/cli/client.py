@@ -190,6 +190,10 @@ class ApiClient:
         """Queue the embedding of the frames that have no vector yet."""
         return self._post(Job, "/embeddings", {"project": project, "video_id": video_id})
 
+    def pull_model(self, source: str, *, update: bool) -> Job:
+        """Queue the download of a model; its items are MiB."""
+        return self._post(Job, "/models/pulls", {"source": source, "update": update})
+
     def verify(self, video_id: str) -> Job:
         """Queue the comparison of a video's ledger with its source."""
         return self._post(Job, "/verifications", {"video_id": video_id})

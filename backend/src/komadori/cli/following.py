@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,11 +13,17 @@ from komadori.cli import output
 from komadori.cli.answers import Job
 from komadori.cli.client import ApiClient
 from komadori.core.errors import KomadoriError
-from komadori.core.types import JobState
+from komadori.core.types import JobState, WorkerState
+
+MODEL_PULL = "models.pull"
+"""The kind of job whose items are MiB of a model."""
 
 _POLL_S = 0.25
+_LOOK_AFTER_S = 1.0
+"""After so long without progress it is looked at what holds the work up, and again as often."""
+
 _PATIENCE_S = 10.0
-"""After so long without progress it is checked whether the queue has a worker at all."""
+"""A queue without a worker is told of after so long: one may be starting."""
 
 
 class JobFailedError(KomadoriError):
@@ -84,7 +90,8 @@ class Following:
     display: Display
     jobs: dict[str, Job] = field(default_factory=dict)
     _changed_s: float = field(default_factory=time.monotonic)
-    _has_warned: bool = False
+    _look_again_s: float = 0.0
+    _told: set[str] = field(default_factory=set)
     _looked_at: set[str] = field(default_factory=set)
 
     def poll(self) -> bool:
@@ -102,26 +109,53 @@ class Following:
             self.jobs[job.id] = job
             self.display.show(job)
             waiting += [child for child in job.children if child not in self.jobs and child not in waiting]
-        self._warn_when_stuck()
+        self._say_what_holds_up()
         return any(not job.state.is_terminal for job in self.jobs.values())
 
-    def _warn_when_stuck(self) -> None:
-        if self._has_warned or time.monotonic() - self._changed_s < _PATIENCE_S:
+    def _say_what_holds_up(self) -> None:
+        """Say once for each reason why nothing moves."""
+        now_s = time.monotonic()
+        if now_s - self._changed_s < _LOOK_AFTER_S or now_s < self._look_again_s:
             return
-        self._has_warned = True
-        served = {worker.queue for worker in self.api.workers()}
-        waiting = {
-            chunk.queue
-            for job in self.jobs.values()
-            for chunk in job.chunks
-            if chunk.state == JobState.QUEUED
-        }
-        for queue in sorted(waiting - served):
-            output.note(f"No worker for the queue {queue}: start one with `komadori worker {queue}`.")
+        self._look_again_s = now_s + _LOOK_AFTER_S
+        for hindrance in hindrances(self.api, list(self.jobs.values())):
+            is_due = hindrance.has_worker or now_s - self._changed_s >= _PATIENCE_S
+            if is_due and hindrance.topic not in self._told:
+                self._told.add(hindrance.topic)
+                output.note(hindrance.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why the work in a queue does not move, and what to do; ``topic`` is the same while it lasts."""
+
+    text: str
+    topic: str
+    has_worker: bool
+
+
+def hindrances(api: ApiClient, jobs: Sequence[Job]) -> list[Hindrance]:
+    """What holds up the chunks of jobs that wait: no worker, or workers that wait for their model."""
+    waiting = {chunk.queue for job in jobs for chunk in job.chunks if chunk.state == JobState.QUEUED}
+    workers = api.workers() if waiting else []
+    found = []
+    for queue in sorted(waiting):
+        own = [worker for worker in workers if worker.queue == queue]
+        if not own:
+            text = f"No worker for the queue {queue}: start one with `komadori worker {queue}`."
+            found.append(Hindrance(text, text, has_worker=False))
+        elif all(worker.state == WorkerState.WAITING for worker in own):
+            found.append(Hindrance(f"{queue}: {own[0].detail}", f"{queue}: {own[0].topic}", has_worker=True))
+    return found
 
 
 def follow(
-    api: ApiClient, jobs: Sequence[Job], names: dict[str, str] | None = None, *, is_transient: bool = False
+    api: ApiClient,
+    jobs: Sequence[Job],
+    names: dict[str, str] | None = None,
+    *,
+    is_transient: bool = False,
+    display: AbstractContextManager[Display] | None = None,
 ) -> list[Job]:
     """Wait until the jobs and all that they started have ended; they, in the order of their start.
 
@@ -130,10 +164,11 @@ def follow(
         jobs: What to wait for.
         names: What is said about a job, by its id.
         is_transient: Whether the bars vanish at the end.
+        display: Shows them in another way than as bars of items.
     """
     bars = Bars(names, is_transient=is_transient) if output.is_watched() else None
-    with bars or nullcontext(NoDisplay()) as display:
-        following = Following(api, display, {job.id: job for job in jobs})
+    with display or bars or nullcontext(NoDisplay()) as shown:
+        following = Following(api, shown, {job.id: job for job in jobs})
         while following.poll():
             time.sleep(_POLL_S)
     return list(following.jobs.values())
@@ -189,7 +224,8 @@ def summary(jobs: Sequence[Job]) -> str:
     for job in jobs:
         exceptions = [f"{n:,} {word}" for n, word in ((job.skipped, "skipped"), (job.failed, "failed")) if n]
         remark = f" ({', '.join(exceptions)})" if exceptions else ""
-        parts.append(f"{job.kind}: {output.count(job.done, 'frame')}{remark}")
+        done = f"{job.done:,} MiB" if job.kind == MODEL_PULL else output.count(job.done, "frame")
+        parts.append(f"{job.kind}: {done}{remark}")
     return " · ".join(parts)
 
 

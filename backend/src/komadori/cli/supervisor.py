@@ -58,11 +58,12 @@ class Supervisor:
         }
         self._readiness = Readiness(ApiClient(settings.url, _token(settings)), say)
 
-    def run(self, on_ready: Callable[[], None]) -> None:
+    def run(self, on_ready: Callable[[Sequence[str]], None]) -> None:
         """Run until SIGINT, SIGTERM or SIGHUP; a second one does not wait for running chunks.
 
         Args:
-            on_ready: Called once, when the API answers and every queue has a worker.
+            on_ready: Called once, when the API answers and every queue has a worker, with the
+                names of those that wait for their model.
         """
         with self._stopped_by_signals():
             try:
@@ -79,14 +80,14 @@ class Supervisor:
         for child in (self._api, *self._workers.values()):
             child.start()
 
-    def _watch(self, on_ready: Callable[[], None]) -> None:
+    def _watch(self, on_ready: Callable[[Sequence[str]], None]) -> None:
         is_ready = False
         while not self._stop_signals:
             for child in self._children():
                 self._revive(child)
             if self._readiness.look() and not is_ready:
                 is_ready = True
-                on_ready()
+                on_ready(self._readiness.waiting)
             time.sleep(_LOOK_EVERY_S)
 
     def _revive(self, child: ChildProcess) -> None:
@@ -173,28 +174,35 @@ class Supervisor:
 
 
 class Readiness:
-    """Knows which parts are ready, and says it once for each start."""
+    """Knows how the parts are, and says it once for each start, and while one waits on each change."""
 
     def __init__(self, api: ApiClient, say: Say) -> None:
         self._api = api
         self._say = say
         self._ready: set[str] = set()
+        self._waiting: dict[str, str] = {}
         self._starts_s: dict[str, float] = {}
         self._began_s = time.time()
         self._ask_again_s = 0.0
         self.has_served = False
         """Whether the API has ever answered."""
 
+    @property
+    def waiting(self) -> list[str]:
+        """The parts that wait for something, such as their model."""
+        return list(self._waiting)
+
     def look(self) -> bool:
-        """Ask, at most twice a second, whether everything is ready."""
+        """Ask, at most twice a second, whether everything is ready, or waits for what it needs."""
         if time.monotonic() >= self._ask_again_s and len(self._ready) < 1 + len(Queue):
             self._ask_again_s = time.monotonic() + _ASK_EVERY_S
             self._ask()
-        return len(self._ready) == 1 + len(Queue)
+        return len(self._ready) + len(self._waiting) == 1 + len(Queue)
 
     def forget(self, name: str) -> None:
         """Note that a part has died; what it reported before counts no more."""
         self._ready.discard(name)
+        self._waiting.pop(name, None)
         self._starts_s[name] = time.time()
 
     def _ask(self) -> None:
@@ -212,9 +220,18 @@ class Readiness:
             own = [worker for worker in workers if worker.queue == queue and worker.seen_s > since_s]
             started = [worker for worker in own if worker.state != WorkerState.LOADING]
             if started and queue.value not in self._ready:
-                self._tell(queue.value, _state(started))
+                self._tell_worker(queue.value, started)
+
+    def _tell_worker(self, name: str, workers: Sequence[Worker]) -> None:
+        ready = [worker for worker in workers if worker.state == WorkerState.READY]
+        if ready:
+            self._tell(name, "ready" if ready[0].detail == "ready" else f"ready: {ready[0].detail}")
+        elif workers[0].topic != self._waiting.get(name):
+            self._waiting[name] = workers[0].topic
+            self._say(name, workers[0].detail)
 
     def _tell(self, name: str, text: str) -> None:
+        self._waiting.pop(name, None)
         self._ready.add(name)
         self._say(name, text)
 
@@ -246,15 +263,6 @@ def _could_not_start(child: ChildProcess) -> DependencyError:
         hint=f"All that it said is in {child.log}.",
         code="not-started",
     )
-
-
-def _state(workers: Sequence[Worker]) -> str:
-    """How a queue is served, in a line."""
-    ready = [worker for worker in workers if worker.state == WorkerState.READY]
-    shown = (ready or list(workers))[0]
-    if not ready:
-        return f"{shown.state}: {shown.detail}"
-    return "ready" if shown.detail == "ready" else f"ready: {shown.detail}"
 
 
 def _environment(settings: Settings) -> dict[str, str]:

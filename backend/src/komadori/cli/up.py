@@ -1,6 +1,7 @@
 """Runs everything on this machine in the foreground, until it is told to stop."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import komadori
@@ -31,8 +32,12 @@ def run_up(host: str | None, port: int | None, home: Path | None) -> None:
         check_port(host, port)
         bootstrap.prepare_home(settings)
 
-        def on_ready() -> None:
-            output.line(f"Ready after {output.span(time.monotonic() - started_s)}. Ctrl+C stops it.")
+        def on_ready(waiting: Sequence[str]) -> None:
+            waited = output.span(time.monotonic() - started_s)
+            if waiting:
+                output.line(f"Up after {waited}; begins by itself once it can: {', '.join(waiting)}.")
+            else:
+                output.line(f"Ready after {waited}. Ctrl+C stops it.")
             output.next_step("Next, in another terminal: komadori add VIDEO --wait")
 
         Supervisor(settings, host, port, _say).run(on_ready)

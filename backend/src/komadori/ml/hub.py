@@ -253,7 +253,7 @@ class Hub:
             return ModelError(
                 f"{model_id} is gated: expected an access token, got none.",
                 hint=f"Accept the licence at {page}, make a token at {self._endpoint}/settings/tokens, "
-                "set HF_TOKEN to it and run the same command again.",
+                "set HF_TOKEN to it and try again.",
                 code="model-token-needed",
             )
         if status == 403:

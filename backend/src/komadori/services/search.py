@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from komadori.core import errors
 from komadori.core.errors import DependencyError, InputError, NotFoundError
-from komadori.core.types import EmbeddingSpace, JobState, Moment, SearchHit
-from komadori.db.repositories import embeddings, projects, videos
+from komadori.core.types import EmbeddingSpace, JobState, Moment, Queue, SearchHit, WorkerState
+from komadori.db.repositories import embeddings, projects, videos, workers
 from komadori.db.repositories.embeddings import QueryKind
 from komadori.media.images import read_query_picture
 from komadori.services.context import Context
@@ -23,6 +23,10 @@ _MAX_TEXT_LENGTH = 2_000
 _POLL_S = (0.002, 0.05)
 _WAKE_AGAIN_S = 3.0
 """After so long without an answer the worker is told again: its hint may have been lost."""
+
+_LOOK_AT_WORKERS_S = 0.5
+_NO_WORKER_PATIENCE_S = 15.0
+"""A worker that starts reports after some seconds; when none has by then, none will."""
 
 _QUERIES_KEPT = 10_000
 _SPACINGS_IN_A_MOMENT = 2.5
@@ -114,6 +118,7 @@ def _vector(
         cached = embeddings.cached_query(session, active[0], kind, key) if active else None
     if active is not None and cached is not None and cached.vector is not None:
         return (*active, cached.vector)
+    _check_workers(ctx, waited_s=0.0)
     with ctx.sessions.write() as session:
         embeddings.prune_queries(session, 10 * ctx.options.query_timeout_s, _QUERIES_KEPT)
         query_id = embeddings.add_query(session, source, kind, key, content)
@@ -121,13 +126,17 @@ def _vector(
 
 
 def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDArray[np.float32]]:
-    wake_at = time.monotonic()
-    deadline = wake_at + ctx.options.query_timeout_s
+    began_s = wake_at = time.monotonic()
+    look_at = began_s + _LOOK_AT_WORKERS_S
     pause_s, longest_pause_s = _POLL_S
-    while time.monotonic() < deadline:
+    is_told = False
+    while time.monotonic() < began_s + ctx.options.query_timeout_s:
         if time.monotonic() >= wake_at:
-            ctx.queue.wake_for_query(query_id)
+            is_told = ctx.queue.wake_for_query(query_id)
             wake_at = time.monotonic() + _WAKE_AGAIN_S
+        if time.monotonic() >= look_at:
+            _check_workers(ctx, waited_s=time.monotonic() - began_s)
+            look_at = time.monotonic() + _LOOK_AT_WORKERS_S
         with ctx.sessions.read() as session:
             query = embeddings.get_query(session, query_id)
             if query is not None and query.vector is not None and query.space_id is not None:
@@ -136,9 +145,38 @@ def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDA
             raise errors.from_dict(query.error)
         time.sleep(pause_s)
         pause_s = min(longest_pause_s, pause_s * 1.5)
-    raise DependencyError(
-        f"No siglip worker gave the query a vector within {ctx.options.query_timeout_s:g} s.",
-        hint="Check that a worker runs for the queue siglip (`komadori doctor`), then search again.",
+    raise _no_answer(ctx, is_told=is_told)
+
+
+def _check_workers(ctx: Context, waited_s: float) -> None:
+    """Raise when nobody can answer: every worker waits for its model, or there has been none for long."""
+    with ctx.sessions.read() as session:
+        found = workers.of_queue(session, Queue.SIGLIP)
+    if not found and waited_s > _NO_WORKER_PATIENCE_S:
+        raise DependencyError(
+            "No worker for the queue siglip runs, so nothing makes a vector of the query.",
+            hint="Start one with `komadori worker siglip`, then search again; `komadori doctor` says more.",
+            code="no-embedding-worker",
+        )
+    if found and all(worker.state == WorkerState.WAITING for worker in found):
+        raise DependencyError(
+            f"The worker for the queue siglip cannot answer yet, {found[0].detail}",
+            hint="Search again once it is ready; `komadori models` lists what is here.",
+            code="waiting-for-model",
+        )
+
+
+def _no_answer(ctx: Context, *, is_told: bool) -> DependencyError:
+    waited = f"within {ctx.options.query_timeout_s:g} s"
+    if not is_told:
+        return DependencyError(
+            f"The broker took no message {waited}, so no worker has heard of the query.",
+            hint="Check that the broker runs and answers (`komadori doctor`), then search again.",
+            code="unreachable-broker",
+        )
+    return DependencyError(
+        f"No siglip worker gave the query a vector {waited}.",
+        hint="See whether it is busy or has stopped (`komadori doctor`), then search again.",
         code="no-embedding-worker",
     )
 

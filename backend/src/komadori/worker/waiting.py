@@ -147,8 +147,6 @@ class Provision:
         return models.request_pull(self.ctx, self.source)
 
     def _queued(self, job: Job) -> str:
-        if job.done:
-            return _running(job)
         with self.ctx.sessions.read() as session:
             is_served = bool(workers.of_queue(session, Queue.DEFAULT))
         remedy = (

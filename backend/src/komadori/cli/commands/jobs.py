@@ -41,12 +41,15 @@ def show(job_id: JobId, as_json: Json = False) -> None:
     with connect() as api:
         job = api.job(job_id)
         issues = [] if as_json else api.issues(job_id, limit=_SHOWN)
+        held_up = [] if as_json or job.state.is_terminal else following.hindrances(api, [job])
     if as_json:
         output.print_json(job.as_json())
         return
     _show(job)
     for issue in issues:
         output.line(f"  {issue.item}: {issue.reason}")
+    for hindrance in held_up:
+        output.line(hindrance.text)
 
 
 @app.command()

@@ -1,5 +1,6 @@
-"""Commands for checkpoints: models list, pull. They need no running Komadori."""
+"""Commands for checkpoints: models list, pull. They work with and without a running Komadori."""
 
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
 
@@ -14,10 +15,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from komadori.cli import output
+from komadori.cli import following, output
+from komadori.cli.answers import Job
 from komadori.cli.configuration import read_settings
-from komadori.cli.options import Json
+from komadori.cli.options import Json, connect
+from komadori.core.errors import DependencyError
 from komadori.core.types import JsonDict
+from komadori.ml.catalogue import parse_source
 from komadori.ml.checkpoints import ModelStatus, ModelStore
 
 app = typer.Typer(help="List and fetch models.", invoke_without_command=True, rich_markup_mode="rich")
@@ -56,6 +60,10 @@ class TransferBar:
 
     def check_cancelled(self) -> None:
         """Go on; Ctrl+C ends the whole command and keeps what was fetched."""
+
+    def show(self, job: Job) -> None:
+        """Show how far a job is that fetches a model."""
+        self.update(job.n_ended << 20, job.total << 20, str(job.parameters["source"]))
 
 
 @app.callback()
@@ -98,8 +106,35 @@ def pull(
     update: Annotated[
         bool, typer.Option("--update", help="Ask for a newer commit, and repair what is damaged.")
     ] = False,
+    here: Annotated[
+        bool, typer.Option("--here", help="Fetch in this process, with its settings and its token.")
+    ] = False,
 ) -> None:
-    """Fetch a model from the hub; a broken download goes on where it stopped."""
+    """Fetch a model from the hub; a broken download goes on where it stopped.
+
+    Where Komadori runs, its worker fetches and this command follows; else this command fetches.
+    """
+    if here or isinstance(parse_source(name), Path) or not _pull_as_job(name, update=update):
+        _pull_here(name, update=update)
+
+
+def _pull_as_job(name: str, *, update: bool) -> bool:
+    """Let the worker of a running Komadori fetch, and follow it; False when none answers."""
+    with connect() as api:
+        try:
+            job = api.pull_model(name, update=update)
+        except DependencyError as error:
+            if error.code != "api-unreachable":
+                raise
+            return False
+        (ended,) = following.follow(api, [job], display=TransferBar())
+    following.check([ended])
+    model, _, revision = str(ended.result["model"]).partition("@")
+    output.line(f"{model}@{revision[:12]} is in {ended.result['folder']}")
+    return True
+
+
+def _pull_here(name: str, *, update: bool) -> None:
     with TransferBar() as bar:
         model = _store().pull(name, progress=bar, update=update)
     output.line(f"{model.model_id}@{model.revision[:12]} is in {model.directory}")
