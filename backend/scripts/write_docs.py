@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,24 @@ from komadori.cli import reference
 from komadori.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
+
+CONTAINERS_HEADLINE = "# ---- Containers: read by the compose files in docker/, not by the processes ----"
+"""In ``.env.example``, between the settings and the variables of the compose files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeVariable:
+    """A variable that the compose files read and no process does.
+
+    Attributes:
+        name: As it stands in ``.env``.
+        default: As it stands in the compose files; empty when there is none.
+        meaning: For people.
+    """
+
+    name: str
+    default: str
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,19 @@ def settings() -> str:
         "|---|---|---|",
     ]
     lines += [_setting(name, field) for name, field in Settings.model_fields.items()]
+    lines += [
+        "",
+        "## Containers",
+        "",
+        "The compose files in `docker/` read these as well, and no process does. The make targets take them",
+        "from the environment, or from `.env` in the root of the repository.",
+        "",
+        "| Variable | Default | Meaning |",
+        "|---|---|---|",
+    ]
+    for variable in compose_variables():
+        default = f"`{variable.default}`" if variable.default else "not set"
+        lines.append(f"| `{variable.name}` | {default} | {variable.meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -66,9 +98,18 @@ def env_example() -> str:
     ]
     for name, field in Settings.model_fields.items():
         value = _default(name, field)
-        lines += ["", *textwrap.wrap(str(field.description), 98, initial_indent="# ", subsequent_indent="# ")]
-        lines.append(f"#KOMADORI_{name.upper()}={'' if value == 'not set' else value.strip('`')}")
+        value = "" if value == "not set" else value.strip("`")
+        lines += _commented(f"KOMADORI_{name.upper()}", value, str(field.description))
+    lines += ["", "", CONTAINERS_HEADLINE]
+    for variable in compose_variables():
+        lines += _commented(variable.name, variable.default, variable.meaning)
     return "\n".join(lines) + "\n"
+
+
+def compose_variables() -> list[ComposeVariable]:
+    """The variables of the compose files, in the order in which they are documented."""
+    table = tomllib.loads((ROOT / "docker" / "variables.toml").read_text(encoding="utf-8"))
+    return [ComposeVariable(name, **entry) for name, entry in table.items()]
 
 
 DOCUMENTS: tuple[Document, ...] = (
@@ -101,8 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     found = stale(DOCUMENTS, ROOT)
     for path in found:
-        print(f"{path} is stale: run python scripts/write_docs.py", file=sys.stderr)
+        print(f"{path} is stale: run make docs", file=sys.stderr)
     return 1 if found else 0
+
+
+def _commented(name: str, value: str, meaning: str) -> list[str]:
+    return ["", *textwrap.wrap(meaning, 98, initial_indent="# ", subsequent_indent="# "), f"#{name}={value}"]
 
 
 def _setting(name: str, field: FieldInfo) -> str:

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     allow_open: bool = Field(
         False, description="Serve other machines without a token: the network itself must keep others out."
     )
+    published_on: str | None = Field(
+        None,
+        description="For an API in a container that listens on all of its addresses: the address of the host "
+        "on which its port is published, which decides who can reach it.",
+    )
     embedder: str = Field(
         "google/siglip2-base-patch16-224",
         description="The embedding model: `org/name`, `org/name@revision`, a folder, or a registered part.",

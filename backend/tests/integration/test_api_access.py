@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import WebSocketDenialResponse
+from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from komadori.api import server
 from komadori.api.guard import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, SUBPROTOCOL, TOKEN_SUBPROTOCOL
@@ -168,6 +168,39 @@ def test_other_machines_are_let_in_only_with_a_token(tmp_path: Path, host: str) 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_this_machine_needs_no_token(tmp_path: Path, host: str) -> None:
     server.check_binding(Settings(_env_file=None, home=tmp_path), host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_container_is_judged_by_where_its_port_is_published(tmp_path: Path, host: str) -> None:
+    def published_on(address: str) -> Settings:
+        return Settings(_env_file=None, home=tmp_path, published_on=address)
+
+    server.check_binding(published_on("127.0.0.1"), host)
+    with pytest.raises(InputError, match=r"On 192\.168\.1\.5 other machines") as refusal:
+        server.check_binding(published_on("192.168.1.5"), host)
+    assert refusal.value.code == "open-to-network"
+
+
+def test_a_published_address_does_not_excuse_a_real_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        server.check_binding(Settings(_env_file=None, home=tmp_path, published_on="127.0.0.1"), "192.168.1.5")
+
+
+@pytest.mark.parametrize(
+    ("published_on", "status_of"),
+    [
+        ("127.0.0.1", {"localhost:8000": 200, "api:8000": 200, "evil.example": 403}),
+        ("192.168.1.5", {"localhost:8000": 200, "api:8000": 200, "evil.example": 200}),
+    ],
+)
+def test_a_container_answers_to_loopback_names_where_it_is_published_on_loopback(
+    tmp_path: Path, published_on: str, status_of: dict[str, int]
+) -> None:
+    settings = Settings(_env_file=None, home=tmp_path, published_on=published_on, allowed_hosts="api,")
+    client = TestClient(server.app_on(settings, "0.0.0.0"))
+    assert {
+        host: client.get("/healthz", headers={"Host": host}).status_code for host in status_of
+    } == status_of
 
 
 def test_a_taken_port_is_named() -> None:

@@ -1,9 +1,10 @@
-"""The example file names every setting once, and a copy of it with all comments taken away is valid."""
+"""The example file names every setting and compose variable once; with all comments taken away it is valid."""
 
 import re
 from pathlib import Path
 
 import pytest
+from scripts.write_docs import compose_variables
 
 from komadori.settings import Settings
 
@@ -11,13 +12,12 @@ EXAMPLE = Path(__file__).parents[3] / ".env.example"
 
 
 def assignments() -> list[tuple[str, str]]:
-    return re.findall(r"^#?([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE)
+    return re.findall(r"^#?([A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE)
 
 
-def test_it_names_exactly_the_settings() -> None:
-    assert [name for name, _ in assignments()] == [
-        f"KOMADORI_{field.upper()}" for field in Settings.model_fields
-    ]
+def test_it_names_exactly_the_settings_and_the_variables_of_the_compose_files() -> None:
+    settings = [f"KOMADORI_{field.upper()}" for field in Settings.model_fields]
+    assert [name for name, _ in assignments()] == settings + [v.name for v in compose_variables()]
 
 
 def test_it_sets_nothing_by_itself(tmp_path: Path) -> None:

@@ -26,9 +26,14 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
     check_binding(settings, host)
     configure_logging(settings.log_level)
     prepare_home(settings)
-    app = create_app(settings, is_local=is_loopback(host))
+    app = app_on(settings, host)
     with bind(host, port) as listener:
         server_of(app).run(sockets=[listener])
+
+
+def app_on(settings: Settings, host: str) -> FastAPI:
+    """The application for a server on that address: on a loopback one it answers to loopback names only."""
+    return create_app(settings, is_local=is_loopback(reached_at(settings, host)))
 
 
 def server_of(app: FastAPI) -> uvicorn.Server:
@@ -72,16 +77,36 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def reached_at(settings: Settings, host: str) -> str:
+    """The address that decides who can reach a server on ``host``.
+
+    A container listens on all of its addresses, which none but its own network reaches;
+    then it is the address of the host on which the port is published.
+    """
+    if settings.published_on is not None and is_unspecified(host):
+        return settings.published_on
+    return host
+
+
+def is_unspecified(host: str) -> bool:
+    """Whether that address stands for all of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def check_binding(settings: Settings, host: str) -> None:
     """Refuse to let other machines in without a token, unless the settings say that this is meant.
 
     Raises:
         InputError: They could come in.
     """
-    if is_loopback(host) or settings.token is not None or settings.allow_open:
+    address = reached_at(settings, host)
+    if is_loopback(address) or settings.token is not None or settings.allow_open:
         return
     raise InputError(
-        f"On {host} other machines could read and change everything, because no token is set.",
+        f"On {address} other machines could read and change everything, because no token is set.",
         hint="Set KOMADORI_TOKEN, or KOMADORI_ALLOW_OPEN=true where the network itself keeps others out.",
         code="open-to-network",
     )
