@@ -140,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(names)}; all when none is named")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(names)}; all when none is named"
+    )
     parser.add_argument("--cpu-wheels", default=os.environ.get("KOMADORI_CPU_WHEELS"))
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     given = parser.parse_args(arguments)
