@@ -19,6 +19,7 @@ _UNLIMITED_BYTES = 1 << 60
 """cgroup v1 writes a number near 2**63 where there is no limit."""
 
 _SHARED = "/dev/shm"  # noqa: S108  (it is looked at, not written)
+_NOTHING = ("", "void", "none")
 _WANTED = ("compute", "utility")
 _GPU_OVERLAY = "start it with docker/docker-compose.gpu.yml (`make up-gpu`)"
 
@@ -44,11 +45,12 @@ def check_gpu_variables(_settings: Any, *, root: Path = ROOT) -> Result:
     """Whether NVIDIA_VISIBLE_DEVICES and NVIDIA_DRIVER_CAPABILITIES let the card and its libraries in."""
     if not is_inside(root):
         return skip("this is no container")
-    visible = os.environ.get("NVIDIA_VISIBLE_DEVICES")
-    if visible in (None, "", "void", "none"):
-        return skip(
-            f"no GPU was asked for (NVIDIA_VISIBLE_DEVICES={visible or ''})", f"To have one, {_GPU_OVERLAY}."
-        )
+    visible = os.environ.get("NVIDIA_VISIBLE_DEVICES", "")
+    has_nodes = any((root / "dev").glob("nvidia[0-9]*"))
+    if visible in _NOTHING:
+        if has_nodes:
+            return ok("the card was given as a device (CDI)")
+        return skip("no GPU was asked for (NVIDIA_VISIBLE_DEVICES)", f"To have one, {_GPU_OVERLAY}.")
     given = os.environ.get("NVIDIA_DRIVER_CAPABILITIES", "")
     missing = [name for name in _WANTED if name not in given.split(",") and given != "all"]
     if missing:

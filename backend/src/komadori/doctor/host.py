@@ -58,7 +58,7 @@ def checks(*, require_gpu: bool = False) -> list[Check]:
 
 def check_docker(_settings: Any, *, engine: Callable[[], dict[str, Any]]) -> Result:
     """Whether Docker is installed, its engine runs, and this user may ask it."""
-    if container.is_inside():
+    if shutil.which("docker") is None and container.is_inside():
         return skip("this is a container; run verify_gpu.py on the host")
     if shutil.which("docker") is None:
         return warn("docker is not installed", f"{_INSTALL_DOCKER} Without it, `make local` runs everything.")
@@ -84,7 +84,7 @@ def check_compose(_settings: Any) -> Result:
     wanted = ".".join(str(part) for part in OLDEST_COMPOSE[:2])
     if output.status or version is None:
         return fail(
-            f"docker compose does not run: {output.last_line}",
+            f"docker compose is not installed, or does not run (exit status {output.status})",
             "Install it: `sudo apt install docker-compose-plugin` (docker-compose-v2 on Ubuntu).",
         )
     said = ".".join(str(part) for part in version)
@@ -98,7 +98,7 @@ def check_compose(_settings: Any) -> Result:
 
 def check_toolkit(_settings: Any) -> Result:
     """Whether NVIDIA's container toolkit is installed and can reach the driver."""
-    if container.is_inside():
+    if shutil.which("nvidia-ctk") is None and container.is_inside():
         return skip("this is a container; run verify_gpu.py on the host")
     if shutil.which("nvidia-ctk") is None:
         return fail("nvidia-ctk, NVIDIA's container toolkit, is not installed", _INSTALL_TOOLKIT)

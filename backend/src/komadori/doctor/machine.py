@@ -1,18 +1,15 @@
 """The checks of ``komadori doctor``: what one machine needs to run everything."""
 
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import httpx
 import redis
@@ -24,6 +21,7 @@ from komadori.core.types import Queue, WorkerState
 from komadori.db import migrate
 from komadori.db.repositories import workers
 from komadori.db.session import Sessions, parse_url
+from komadori.doctor import child
 from komadori.doctor.report import Check, Result, fail, ok, skip, warn
 from komadori.ml.catalogue import KNOWN_MODELS
 from komadori.settings import Settings
@@ -32,17 +30,12 @@ _LITTLE_SPACE_BYTES = 5e9
 _NO_SPACE_BYTES = 200e6
 _WORKER_SILENT_S = 15.0
 _API_TIMEOUT_S = 5.0
+_DECODER_S = 30.0
 _START = "Start everything with `komadori up`."
 
 _DECODER_PROBE = """
 import json, av
 print(json.dumps({"av": av.__version__, "avcodec": av.library_versions["libavcodec"]}))
-"""
-
-_TORCH_PROBE = """
-import json, torch
-names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-print(json.dumps({"torch": torch.__version__, "devices": names}))
 """
 
 
@@ -186,31 +179,21 @@ def check_decoder(_settings: Settings) -> Result:
     """Whether the video decoder loads, in a process of its own."""
     if find_spec("av") is None:
         return skip("PyAV is not installed; the worker of the queue default needs it")
-    facts = _probe(_DECODER_PROBE, "av")
+    try:
+        facts = child.read_json([sys.executable, "-P", "-c", _DECODER_PROBE], _DECODER_S)
+    except DependencyError as exc:
+        return fail(
+            f"PyAV is installed but does not load: {exc.message}",
+            "Install it again: `pip install --force-reinstall av`.",
+        )
     version = ".".join(str(part) for part in facts["avcodec"])
     return ok(f"PyAV {facts['av']}, libavcodec {version}")
-
-
-def check_device(settings: Settings) -> Result:
-    """What the models run on, seen by a process of its own."""
-    if find_spec("torch") is None:
-        return skip("torch is not installed; the workers siglip and sam3 need it")
-    facts = _probe(_TORCH_PROBE, "torch")
-    if facts["devices"]:
-        return ok(f"torch {facts['torch']}, {', '.join(facts['devices'])}")
-    if settings.device.startswith("cuda"):
-        return fail(
-            f"torch {facts['torch']} sees no GPU, but KOMADORI_DEVICE is {settings.device}",
-            "Check the driver with nvidia-smi and that torch is a CUDA build, or set KOMADORI_DEVICE=cpu.",
-        )
-    return ok(f"torch {facts['torch']}, no GPU: models run on the CPU")
 
 
 CHECKS = (
     Check("python", "Software", check_python),
     Check("packages", "Software", check_packages),
-    Check("decoder", "Software", check_decoder, deadline_s=30),
-    Check("device", "Software", check_device, deadline_s=90),
+    Check("decoder", "Software", check_decoder, deadline_s=_DECODER_S + 5),
     Check("home", "Data", check_home),
     Check("database", "Data", check_database),
     Check("embedder", "Models", partial(check_model, kind="embedder"), deadline_s=60),
@@ -239,20 +222,3 @@ def _check_part(kind: str, name: str) -> Result:
     """A part that the setting names itself: whether it can be imported; what it loads is its own affair."""
     registry.factory(kind, name)
     return ok("fake: for tests, it finds nothing" if name == "fake" else f"the registered part {name}")
-
-
-def _probe(code: str, package: str) -> dict[str, Any]:
-    """What a short program prints as JSON.
-
-    Raises:
-        DependencyError: It fails.
-    """
-    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise DependencyError(
-            f"The package {package} is installed but does not load: {last}",
-            hint=f"Install it again: `pip install --force-reinstall {package}`.",
-        )
-    facts: dict[str, Any] = json.loads(done.stdout)
-    return facts
