@@ -1,0 +1,194 @@
+"""What the compose files say, as the real compose reads them, and as podman runs it.
+
+podman's own compose understands less than the real one, so the real one resolves the files (overlays,
+variables, ``.env``) into one definition, and each service of it becomes one ``podman run``.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+_PROGRAMS = (ROOT / ".venv" / "bin" / "docker-compose", "docker-compose")
+_BACKEND_PARTS = ("src", "requirements", "scripts")
+_LEAVE_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache")
+
+
+def find_program() -> str | None:
+    """The real compose, or None; the one of Python, with the same name, is no judge of these files."""
+    for candidate in _PROGRAMS:
+        path = shutil.which(str(candidate))
+        if path is None:
+            continue
+        version = subprocess.run([path, "version", "--short"], check=False, capture_output=True, text=True)
+        if version.returncode == 0 and version.stdout.strip().lstrip("v").startswith("2."):
+            return path
+    return None
+
+
+def clone(folder: Path, settings: Mapping[str, str]) -> Path:
+    """A copy of what a user has who cloned the project and wrote these settings into ``.env``."""
+    shutil.copytree(ROOT / "docker", folder / "docker")
+    backend = folder / "backend"
+    backend.mkdir()
+    for file in (ROOT / "backend").iterdir():
+        if file.is_file():
+            shutil.copy2(file, backend)
+    for part in _BACKEND_PARTS:
+        shutil.copytree(ROOT / "backend" / part, backend / part, ignore=_LEAVE_OUT)
+    (folder / "media").mkdir()
+    (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of the resolved definition."""
+
+    name: str
+    raw: Mapping[str, Any]
+
+    @property
+    def image(self) -> str:
+        """The image that it runs."""
+        return str(self.raw["image"])
+
+    @property
+    def build(self) -> Mapping[str, Any]:
+        """Context, Dockerfile and arguments of the image."""
+        build: Mapping[str, Any] = self.raw["build"]
+        return build
+
+    @property
+    def networks(self) -> list[str]:
+        """The networks that it joins, the first one first: its ports are published there."""
+        joined = self.raw.get("networks") or {"default": None}
+        return sorted(joined, key=lambda name: -(joined[name] or {}).get("priority", 0))
+
+    @property
+    def command(self) -> list[str]:
+        """What follows the image's entry point; empty for the image's own command."""
+        return list(self.raw.get("command") or [])
+
+    def arguments(self, rename: Callable[[str], str]) -> list[str]:
+        """The arguments of ``podman run`` before the image; ``rename`` names networks and volumes."""
+        return [
+            *self._limits(),
+            *self._protection(),
+            *(part for key, value in self._environment() for part in ("--env", f"{key}={value}")),
+            *(part for network in self.networks for part in self._network(rename(network))),
+            *(part for volume in self.raw.get("volumes", ()) for part in _volume(volume, rename)),
+            *(part for port in self.raw.get("ports", ()) for part in _port(port)),
+            *(
+                part
+                for host in self.raw.get("extra_hosts", ())
+                for part in ("--add-host", host.replace("=", ":"))
+            ),
+            *(["--entrypoint", json.dumps(self.raw["entrypoint"])] if self.raw.get("entrypoint") else []),
+            *self._health(),
+        ]
+
+    def _environment(self) -> Iterator[tuple[str, str]]:
+        for key, value in (self.raw.get("environment") or {}).items():
+            if value is not None:
+                yield key, str(value)
+
+    def _network(self, network: str) -> list[str]:
+        return ["--network", f"{network}:alias={self.name}"]
+
+    def _limits(self) -> list[str]:
+        pairs = {
+            "--memory": self.raw.get("mem_limit"),
+            "--memory-swap": self.raw.get("memswap_limit"),
+            "--shm-size": self.raw.get("shm_size"),
+            "--pids-limit": self.raw.get("pids_limit"),
+            "--restart": self.raw.get("restart"),
+            "--user": self.raw.get("user"),
+            "--stop-signal": self.raw.get("stop_signal"),
+        }
+        return [part for option, value in pairs.items() if value for part in (option, str(value))]
+
+    def _protection(self) -> list[str]:
+        return [
+            *(["--read-only", "--read-only-tmpfs=false"] if self.raw.get("read_only") else []),
+            *(["--init"] if self.raw.get("init") else []),
+            *(part for place in self.raw.get("tmpfs", ()) for part in ("--tmpfs", str(place))),
+            *(part for right in self.raw.get("cap_drop", ()) for part in ("--cap-drop", right)),
+            *(part for right in self.raw.get("cap_add", ()) for part in ("--cap-add", right)),
+            *(
+                part
+                for option in self.raw.get("security_opt", ())
+                for part in ("--security-opt", _option(option))
+            ),
+        ]
+
+    def _health(self) -> list[str]:
+        check = self.raw.get("healthcheck")
+        if not check or not check.get("test"):
+            return []
+        kind, *words = check["test"]
+        command = " ".join(words) if kind == "CMD-SHELL" else shlex.join(words)
+        return ["--health-cmd", command, "--health-interval", "disable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Everything that the files define together."""
+
+    services: Mapping[str, Service]
+    networks: Mapping[str, Mapping[str, Any]]
+    volumes: Sequence[str]
+
+
+def read(program: str, root: Path, *files: str) -> Definition:
+    """The definition that those files of ``docker/`` make together with the clone's ``.env``.
+
+    Raises:
+        AssertionError: compose refuses the files; the message says why.
+    """
+    named = [part for file in files for part in ("--file", str(root / "docker" / file))]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("KOMADORI_", "COMPOSE_"))}
+    done = subprocess.run(
+        [program, *named, "--env-file", str(root / ".env"), "config", "--format", "json"],
+        check=False, capture_output=True, text=True, env=clean,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    raw = _unescaped(json.loads(done.stdout))
+    return Definition(
+        services={name: Service(name, service) for name, service in raw["services"].items()},
+        networks={name: network or {} for name, network in raw.get("networks", {}).items()},
+        volumes=sorted(raw.get("volumes", {})),
+    )
+
+
+def _unescaped(value: Any) -> Any:
+    """What compose prints can be read by compose again, so it writes ``$$`` where ``$`` is meant."""
+    if isinstance(value, dict):
+        return {key: _unescaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unescaped(item) for item in value]
+    return value.replace("$$", "$") if isinstance(value, str) else value
+
+
+def _option(option: str) -> str:
+    return option.replace(":", "=", 1) if option.startswith("no-new-privileges:") else option
+
+
+def _volume(volume: Mapping[str, Any], rename: Callable[[str], str]) -> list[str]:
+    kind, target = volume["type"], volume["target"]
+    if kind == "tmpfs":
+        return ["--tmpfs", target]
+    source = rename(volume["source"]) if kind == "volume" else volume["source"]
+    mode = ":ro" if volume.get("read_only") else ""
+    return ["--volume", f"{source}:{target}{mode}"]
+
+
+def _port(port: Mapping[str, Any]) -> list[str]:
+    """The address that the files publish on, with a port that is free."""
+    return ["--publish", f"{port.get('host_ip', '')}::{port['target']}"]
