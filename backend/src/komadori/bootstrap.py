@@ -27,7 +27,7 @@ from komadori.services.jobs import ChunkResult, ChunkWork
 from komadori.settings import Settings
 from komadori.vectors.base import VectorIndex
 
-_PULL_SLICE_S = 60.0
+_PULL_SLICE_S = 20.0
 """After so long a download lets others have the process, and goes on after them."""
 
 _log = logging.getLogger(__name__)

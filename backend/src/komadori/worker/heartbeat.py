@@ -10,6 +10,8 @@ from celery.worker.consumer import Consumer
 from komadori.core.disk import storage_errors
 
 _BEAT_EVERY_S = 5.0
+_SETTING = "komadori_heartbeat"
+"""In the configuration of the application, which a child that is started afresh gets too."""
 
 
 def beat(path: Path | None) -> None:
@@ -30,38 +32,37 @@ def install(app: Celery, path: Path) -> None:
 
     While the broker is away the loop stands still and the worker tries to connect, which counts.
     """
-    app.steps["worker"].add(_beating_step(path))
-    app.conf.worker_consumer = _beating_consumer(path)
+    app.conf.update({_SETTING: str(path), "worker_consumer": f"{__name__}:BeatingConsumer"})
+    app.steps["worker"].add(Beat)
 
 
-def _beating_step(path: Path) -> type[Any]:
-    class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
-        """Touches the file by the timer of the event loop."""
+class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Touches the file by the timer of the worker's event loop."""
 
-        requires = ("celery.worker.components:Timer",)
+    requires = ("celery.worker.components:Timer",)
 
-        def start(self, worker: Any) -> None:
-            beat(path)
-            worker.timer.call_repeatedly(_BEAT_EVERY_S, beat, (path,))
-
-    return Beat
+    def start(self, worker: Any) -> None:
+        """Begin, with the start of the worker."""
+        worker.timer.call_repeatedly(_BEAT_EVERY_S, beat, (_path(worker.app),))
 
 
-def _beating_consumer(path: Path) -> type[Any]:
-    class BeatingConsumer(Consumer):  # type: ignore[misc]
-        """Touches the file while it waits for the broker, once a second."""
+class BeatingConsumer(Consumer):  # type: ignore[misc]
+    """Touches the file while it tries to reach the broker, about once a second."""
 
-        def ensure_connected(self, conn: Any) -> Any:
-            ensure = conn.ensure_connection
+    def ensure_connected(self, conn: Any) -> Any:
+        """The connection, once there is one."""
+        ensure = conn.ensure_connection
 
-            def ensure_and_beat(errback: Any, max_retries: Any, callback: Callable[[], object]) -> Any:
-                def on_pause() -> None:
-                    beat(path)
-                    callback()
+        def ensure_and_beat(errback: Any, max_retries: Any, callback: Callable[[], object]) -> Any:
+            def on_pause() -> None:
+                beat(_path(self.app))
+                callback()
 
-                return ensure(errback, max_retries, callback=on_pause)
+            return ensure(errback, max_retries, callback=on_pause)
 
-            conn.ensure_connection = ensure_and_beat
-            return super().ensure_connected(conn)
+        conn.ensure_connection = ensure_and_beat
+        return super().ensure_connected(conn)
 
-    return BeatingConsumer
+
+def _path(app: Celery) -> Path:
+    return Path(app.conf[_SETTING])

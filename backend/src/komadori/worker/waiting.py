@@ -34,6 +34,9 @@ _REPORT_EVERY_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 300.0, 3600.0
 """Between attempts of a download that failed; what a person starts meanwhile counts at once."""
 
+_START_PATIENCE_S = 30.0
+"""All parts start together, in any order."""
+
 _FETCHABLE = {"model-not-pulled", "damaged-model"}
 
 _log = logging.getLogger(__name__)
@@ -170,8 +173,9 @@ class Provision:
 
 
 def _running(job: Job) -> str:
-    share = job.done / job.total if job.total else 0.0
-    return f"{share:.0%} of {job.total * 2**20 / 1e9:.2g} GB, job {job.id}"
+    share, megabytes = job.done / max(1, job.total), job.total * 2**20 / 1e6
+    size = f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
+    return f"{share:.0%} of {size}, job {job.id}"
 
 
 def _cancelled(job: Job) -> str:
