@@ -15,6 +15,8 @@ from komadori.services.annotate import Targets
 from tests.support.app import seed_video
 from tests.support.pipeline import Pipeline, pipeline
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Pipeline]:

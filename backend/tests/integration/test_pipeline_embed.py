@@ -17,6 +17,8 @@ from komadori.services.embed import content_key
 from tests.support.app import seed_video
 from tests.support.pipeline import Pipeline, pipeline
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Pipeline]:

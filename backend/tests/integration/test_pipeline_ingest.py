@@ -17,6 +17,8 @@ from tests.support.app import jpeg_of, picture
 from tests.support.clips import clip
 from tests.support.pipeline import Pipeline, count_decoding, pipeline, sampling
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 EVERY_SECOND = sampling("every", seconds=1)
 EVERY_HALF = sampling("every", seconds=0.5)
 KEYFRAMES = sampling("keyframes")

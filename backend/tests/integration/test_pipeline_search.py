@@ -15,6 +15,8 @@ from komadori.services.search import Scope
 from tests.support.app import COLOURS, jpeg_of, picture, seed_video
 from tests.support.pipeline import Pipeline, pipeline
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Pipeline]:

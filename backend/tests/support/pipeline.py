@@ -176,9 +176,9 @@ def pipeline(
     """An installation on a folder, which may be another's too; options are those of the settings."""
     values: dict[str, Any] = {"embedder": "fake", "segmenter": "fake", "query_timeout_s": 5.0, **options}
     settings = Settings(_env_file=None, home=home, **values)
+    home.mkdir(parents=True, exist_ok=True)
     database = home / "komadori.db"
-    if not database.exists():
-        home.mkdir(parents=True, exist_ok=True)
+    if settings.database_url is None and not database.exists():
         database.write_bytes(_empty_database())
     queue = InlineQueue()
     ctx = open_context(settings, queue)
@@ -203,7 +203,7 @@ def pipeline(
 def _empty_database() -> bytes:
     """What :func:`prepare_home` makes; its migrations take longer than most of the tests here."""
     with tempfile.TemporaryDirectory() as folder:
-        prepare_home(Settings(_env_file=None, home=Path(folder)))
+        prepare_home(Settings(_env_file=None, home=Path(folder), database_url=None))
         return (Path(folder) / "komadori.db").read_bytes()
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,14 @@ from komadori.services import jobs, ownership
 from komadori.services.jobs import ChunkResult
 from tests.support.jobs import KIND, JobSystem, fail_with, job_system, succeed
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 
 @pytest.fixture
-def system(tmp_path: Path) -> JobSystem:
-    return job_system(tmp_path)
+def system(tmp_path: Path) -> Iterator[JobSystem]:
+    made = job_system(tmp_path)
+    yield made
+    made.ctx.sessions.close()
 
 
 def test_a_job_without_chunks_is_done_at_once(system: JobSystem) -> None:
@@ -89,8 +94,7 @@ def test_results_and_state_are_one_transaction(system: JobSystem) -> None:
     assert system.job(job_id).done == 0
 
 
-def test_a_worker_that_lost_its_lease_commits_nothing(tmp_path: Path) -> None:
-    system = job_system(tmp_path)
+def test_a_worker_that_lost_its_lease_commits_nothing(system: JobSystem) -> None:
     job_id = system.submit(1)
 
     def overtaken(chunk: Chunk, progress: Progress) -> ChunkResult:
@@ -108,8 +112,7 @@ def test_a_worker_that_lost_its_lease_commits_nothing(tmp_path: Path) -> None:
         assert chunk_rows.issues(session, job_id) == []
 
 
-def test_the_lease_is_renewed_while_work_goes_on(tmp_path: Path) -> None:
-    system = job_system(tmp_path)
+def test_the_lease_is_renewed_while_work_goes_on(system: JobSystem) -> None:
     job_id = system.submit(1)
 
     def long(chunk: Chunk, progress: Progress) -> ChunkResult:
@@ -162,8 +165,7 @@ def test_the_chunk_of_a_dead_process_is_queued_again_at_once(system: JobSystem) 
     assert system.run(1, succeed) is JobState.DONE
 
 
-def test_a_chunk_that_kills_its_worker_is_set_aside(tmp_path: Path) -> None:
-    system = job_system(tmp_path)
+def test_a_chunk_that_kills_its_worker_is_set_aside(system: JobSystem) -> None:
     job_id = system.submit(1, items=7)
     for attempt in range(3):
         with system.ctx.sessions.write() as session:
