@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
-COMPOSE_PROGRAM := $(VENV)/libexec/docker-compose
+COMPOSE_PROGRAM := $(BIN)/docker-compose
 JOBS ?= 2
 
 # The compose files of the GPU targets: with another list, a machine lends or borrows cards (docs/operations.md).
