@@ -79,8 +79,8 @@ def test_findings_are_printed_in_groups_with_their_remedies(
     examine(settings, checks, Printer().show)
 
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines[:3] == ["", "Data", "  FAIL disk               full"]
-    assert lines[3].strip() == "-> Free some space."
+    assert lines[:3] == ["", "Data", "  FAIL disk              full"]
+    assert lines[3].strip() == "> Free some space."
 
 
 def test_an_installation_that_does_not_run_is_no_failure(settings: Settings) -> None:

@@ -130,8 +130,14 @@ def checks(
     driver = driver or nvidia.ask_once()
     return [
         Check("torch", _GROUP, partial(check_torch, torch=torch, require_gpu=require_gpu), PROBE_S + 10),
-        Check("torch-driver", _GROUP, partial(check_driver, torch=torch, driver=driver), 30, ("torch",)),
-        Check("torch-arch", _GROUP, partial(check_arch, torch=torch), needs=("torch",)),
+        Check(
+            "torch-driver",
+            _GROUP,
+            partial(check_driver, torch=torch, driver=driver),
+            30,
+            ("gpu-driver", "torch"),
+        ),
+        Check("torch-arch", _GROUP, partial(check_arch, torch=torch), needs=("gpu-device", "torch")),
         *(
             Check(
                 f"matmul-{name}", _GROUP, partial(check_product, torch=torch, dtype=dtype), needs=("torch",)
@@ -139,7 +145,12 @@ def checks(
             for name, dtype in (("fp32", "float32"), ("bf16", "bfloat16"))
         ),
         *(
-            Check(f"vram-{kind}", _GROUP, partial(check_vram, torch=torch, kind=kind), needs=("torch",))
+            Check(
+                f"vram-{kind}",
+                _GROUP,
+                partial(check_vram, torch=torch, kind=kind),
+                needs=("gpu-device", "torch"),
+            )
             for kind in kinds
         ),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 from collections.abc import Callable
@@ -40,6 +41,7 @@ def checks(*, require_gpu: bool = False) -> list[Check]:
     driver = nvidia.ask_once()
     choice = partial(check_choice, folder=Path.cwd(), driver=driver)
     return [
+        Check("system", _GROUP, check_system),
         *nvidia.checks(require_gpu=require_gpu, driver=driver),
         Check("gpu-choice", "GPU", choice, needs=("gpu-cards",)),
         Check("docker", _GROUP, partial(check_docker, engine=engine), deadline_s=_ANSWER_S + 5),
@@ -54,6 +56,15 @@ def checks(*, require_gpu: bool = False) -> list[Check]:
         ),
         Check("docker-disk", _GROUP, partial(check_disk, engine=engine), needs=("docker",)),
     ]
+
+
+def check_system(_settings: Any, *, root: Path = ROOT) -> Result:
+    """The system, its kernel and the interpreter."""
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)', _read(root / "etc/os-release"), re.MULTILINE))
+    name = release.get("PRETTY_NAME", platform.system())
+    return ok(
+        f"{name}, kernel {platform.release()}, {platform.machine()}, Python {platform.python_version()}"
+    )
 
 
 def check_docker(_settings: Any, *, engine: Callable[[], dict[str, Any]]) -> Result:
@@ -162,14 +173,17 @@ def check_choice(_settings: Any, *, folder: Path, driver: Callable[[], nvidia.Dr
 def _choices(folder: Path) -> dict[str, list[str]]:
     """The cards of each GPU worker: of the environment, else of ``.env``, else card 0."""
     values = dict.fromkeys(_CHOICES, "0")
-    try:
-        lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    for found in filter(None, map(_CHOICE.match, lines)):
+    for found in filter(None, map(_CHOICE.match, _read(folder / ".env").splitlines())):
         values.update({found[1]: found[2]} if found[1] in values and found[2] else {})
     values.update({name: os.environ[name] for name in _CHOICES if os.environ.get(name)})
     return {name: [part.strip() for part in value.split(",")] for name, value in values.items()}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _engine() -> dict[str, Any]:

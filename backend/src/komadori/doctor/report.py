@@ -137,6 +137,11 @@ def examine(
     return findings
 
 
+def has_failed(findings: Sequence[Finding]) -> bool:
+    """Whether something cannot work."""
+    return any(finding.status is Status.FAIL for finding in findings)
+
+
 def verdict(findings: Sequence[Finding]) -> str:
     """The result of all checks in a line."""
     counts = {status: sum(finding.status is status for finding in findings) for status in Status}

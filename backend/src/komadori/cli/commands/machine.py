@@ -14,6 +14,7 @@ from komadori.cli.configuration import listening_address, read_settings
 from komadori.cli.demo.models import DemoModels
 from komadori.cli.options import Json
 from komadori.core.types import Queue
+from komadori.doctor.roles import ROLES
 
 _WORKER = "komadori.worker.app:run"
 _API = "komadori.api.server:serve"
@@ -59,20 +60,45 @@ def api(host: Host = None, port: Port = None) -> None:
     resolve_name(_API)(settings, host, port)
 
 
-def doctor(as_json: Json = False) -> None:
-    """Check this machine; exit 1 when something cannot work."""
-    from komadori.doctor.machine import CHECKS
-    from komadori.doctor.printing import Printer
-    from komadori.doctor.report import Status, examine
+def _known_role(role: str) -> str:
+    if role not in ROLES:
+        raise typer.BadParameter(f"{role!r} is not one of {', '.join(ROLES)}.")
+    return role
 
-    printer = Printer()
-    findings = examine(read_settings(), CHECKS, show=None if as_json else printer.show)
-    has_failed = any(finding.status is Status.FAIL for finding in findings)
-    if as_json:
-        output.print_json({"ok": not has_failed, "checks": [finding.as_json() for finding in findings]})
-    else:
-        printer.end(findings)
-    if has_failed:
+
+def doctor(
+    role: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(ROLES),
+            callback=_known_role,
+            help="Whose checks: of everything, or of one image.",
+        ),
+    ] = "all",
+    require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Fail where there is no GPU.")] = False,
+    as_json: Json = False,
+    write_settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what suits this machine, such as the batch, to this .env."),
+    ] = None,
+) -> None:
+    """Check this machine; exit 1 when something cannot work.
+
+    Each fault comes with a remedy. Tokens and passwords are masked, so that the output can be pasted.
+    """
+    from komadori.doctor import roles
+    from komadori.doctor.env_file import write_settings as write
+    from komadori.doctor.printing import present
+    from komadori.doctor.report import has_failed
+
+    findings = present(read_settings(), roles.checks(role, require_gpu=require_gpu), as_json=as_json)
+    chosen = {name: value for finding in findings for name, value in finding.result.settings.items()}
+    if write_settings is not None and chosen:
+        write(write_settings, chosen)
+        output.note(f"{write_settings}: " + ", ".join(f"{name}={value}" for name, value in chosen.items()))
+    elif write_settings is not None:
+        output.note("No check had a setting to write; a model must be here and run for that.")
+    if has_failed(findings):
         raise typer.Exit(1)
 
 
