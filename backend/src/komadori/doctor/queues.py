@@ -13,6 +13,8 @@ from pathlib import Path
 
 import redis
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from komadori.core.errors import DependencyError
 from komadori.core.types import JobState, Queue, WorkerState
@@ -27,6 +29,7 @@ QUEUE_DEADLINE_S = 30.0
 """Enough for a broker that answers nothing: each of its calls is given up after ten seconds."""
 
 _BROKER_TIMEOUT_S = 3.0
+_ONCE = Retry(NoBackoff(), 0)
 _ANSWER_WITHIN_S = 5.0
 _SILENT_AFTER_S = 15.0
 _LONG_BUSY_S = 900.0
@@ -172,8 +175,10 @@ def _busy(queue: Queue, tasks: Sequence[RunningTask]) -> Result:
 def _unready(worker: Worker) -> Result:
     if worker.state == WorkerState.LOADING:
         return warn(worker.detail, "Wait until the model is loaded, and look again.")
-    remedy = worker.detail.removeprefix(f"{WorkerState.WAITING}: ")
-    return warn("its model is not here; nothing is taken from the queue", remedy)
+    return warn(
+        f"it takes nothing from its queue, {worker.detail}",
+        "Do what it says, or wait while its model is fetched: `komadori jobs watch ID` shows how far it is.",
+    )
 
 
 def _no_worker(queue: Queue, seen: Sequence[Worker], *, is_needed_here: bool) -> Result:
@@ -203,7 +208,8 @@ def _is_embedded_broker_off(settings: Settings) -> bool:
     """Whether nobody listens on the socket; a broker that listens and says nothing is not off."""
     if settings.broker_url is not None:
         return False
-    with closing(redis.Redis(unix_socket_path=str(settings.broker_socket), socket_timeout=0.2)) as client:
+    socket = str(settings.broker_socket)
+    with closing(redis.Redis(unix_socket_path=socket, socket_timeout=0.2, retry=_ONCE)) as client:
         try:
             client.ping()
         except redis.TimeoutError:
@@ -218,7 +224,7 @@ def _broker(settings: Settings) -> Iterator[redis.Redis]:
     """A connection that gives up soon."""
     url = settings.effective_broker_url.replace("redis+socket://", "unix://", 1)
     client = redis.Redis.from_url(
-        url, socket_timeout=_BROKER_TIMEOUT_S, socket_connect_timeout=_BROKER_TIMEOUT_S
+        url, socket_timeout=_BROKER_TIMEOUT_S, socket_connect_timeout=_BROKER_TIMEOUT_S, retry=_ONCE
     )
     with _broker_errors(), closing(client):
         yield client
