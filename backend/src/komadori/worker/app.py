@@ -9,6 +9,7 @@ from komadori.core.types import Queue
 from komadori.queueing.celery_queue import create_app
 from komadori.settings import Settings
 from komadori.worker import heartbeat, tasks
+from komadori.worker.starting import EndStarting
 from komadori.worker.waiting import wait_for_all
 
 _COLD_START_S = 1800.0
@@ -26,11 +27,13 @@ def build(queue: Queue, settings: Settings) -> Celery:
     app.conf.update(
         include=[tasks.__name__],
         worker_pool="prefork",
+        worker_redirect_stdouts=False,  # else what the children log to stderr is lost
         worker_proc_alive_timeout=_COLD_START_S,
         worker_concurrency=default_worker_processes(settings) if queue == Queue.DEFAULT else 1,
         worker_pool_start_method="fork" if queue == Queue.DEFAULT else "spawn",
         task_time_limit=settings.chunk_time_limit_s,
     )
+    app.steps["worker"].add(EndStarting)
     if settings.heartbeat is not None:
         heartbeat.install(app, settings.heartbeat)
     return app
