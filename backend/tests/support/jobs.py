@@ -62,13 +62,21 @@ class JobSystem:
 
 def job_system(home: Path, **options: object) -> JobSystem:
     """A system in an empty folder; options are those of the settings."""
-    settings = Settings(home=home, embedder="fake", segmenter="fake", **options)  # type: ignore[arg-type]
-    prepare_home(settings)
+    prepare_home(_settings(home, options))
+    return attach(home, **options)
+
+
+def attach(home: Path, **options: object) -> JobSystem:
+    """What another process has of a system that is there."""
     queue = RecordingQueue()
-    ctx = open_context(settings, queue)
+    ctx = open_context(_settings(home, options), queue)
     with ctx.sessions.read() as session:
         project_id = projects.by_name(session, projects.DEFAULT).id
     return JobSystem(ctx, queue, project_id)
+
+
+def _settings(home: Path, options: dict[str, object]) -> Settings:
+    return Settings(home=home, **{"embedder": "fake", "segmenter": "fake", **options})  # type: ignore[arg-type]
 
 
 def succeed(chunk: Chunk, progress: Progress) -> ChunkResult:
