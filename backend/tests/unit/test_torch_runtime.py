@@ -1,16 +1,29 @@
 """Which device and number format is chosen, and which are refused."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 import torch
 
 from komadori import demo_models
+from komadori.core.device_turns import DeviceTurns
 from komadori.core.errors import DependencyError, InputError, ModelError, NotFoundError
 from komadori.ml import torch_runtime
+from komadori.ml.embedders import siglip2
 from komadori.ml.local_folder import content_revision
-from komadori.ml.torch_runtime import choose_runtime, cpu_has_bf16, require_safetensors
+from komadori.ml.torch_runtime import (
+    choose_runtime,
+    cpu_has_bf16,
+    lock_name,
+    lock_names,
+    release_cached,
+    require_safetensors,
+)
+from komadori.ml.turn_taking import loading_in_turn
 
 
 @pytest.fixture
@@ -99,3 +112,58 @@ def test_an_unknown_demo_model_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="'nothing'") as error:
         demo_models.path("nothing")
     assert "siglip2-demo" in error.value.hint
+
+
+@pytest.fixture
+def two_cards(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
+    """What torch says of two cards; only the second one's driver tells a UUID."""
+    cards = [
+        SimpleNamespace(pci_domain_id=0, pci_bus_id=0x41, pci_device_id=0),
+        SimpleNamespace(uuid=UUID("ffc79498-8ff3-c2dc-3b0d-fafd804516ae")),
+    ]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: cards[index])
+    return cards
+
+
+@pytest.mark.usefixtures("two_cards")
+def test_a_card_is_named_by_what_all_containers_see_alike() -> None:
+    assert lock_name("cuda:1") == "gpu-ffc79498-8ff3-c2dc-3b0d-fafd804516ae"
+    assert lock_name("cuda:0") == lock_name("cuda") == lock_name("auto") == "gpu-0-41-0"
+    assert lock_names() == [lock_name("cuda:0"), lock_name("cuda:1")]
+
+
+def test_cards_that_cannot_be_told_apart_share_a_name(two_cards: list[SimpleNamespace]) -> None:
+    two_cards[0] = SimpleNamespace()
+    assert lock_name("cuda:0") == "gpu-any"
+
+
+def test_a_processor_has_no_name_and_nothing_to_release() -> None:
+    assert lock_name("cpu") is None
+    release_cached("cpu")
+
+
+@pytest.mark.parametrize(("cached_share", "n_released"), [(0.05, 0), (0.2, 1)])
+def test_memory_is_given_back_when_it_is_worth_it(
+    two_cards: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch, cached_share: float, n_released: int
+) -> None:
+    two_cards[1].total_memory = 1000
+    released: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: two_cards[device.index])
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _device: 300)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _device: 300 + 1000 * cached_share)
+    monkeypatch.setattr(torch.cuda, "device", lambda _device: nullcontext())
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: released.append(True))
+
+    release_cached("cuda:1")
+
+    assert len(released) == n_released
+
+
+def test_weights_go_to_the_device_in_a_turn(tmp_path: Path) -> None:
+    turns = DeviceTurns(tmp_path, "card")
+    with loading_in_turn(turns):
+        siglip2.create(demo_models.path("siglip2-demo"), device="cpu", engine="torch")
+    assert turns.n_turns == 1
+    assert turns.holder() is None
