@@ -127,32 +127,16 @@ def checks(
         driver: From :func:`nvidia.ask_once`, where other checks need the answer as well.
     """
     torch = lru_cache(maxsize=1)(read_torch)
+    of = partial(partial, torch=torch)
     driver = driver or nvidia.ask_once()
+    on_card = ("gpu-device", "torch")
     return [
-        Check("torch", _GROUP, partial(check_torch, torch=torch, require_gpu=require_gpu), PROBE_S + 10),
-        Check(
-            "torch-driver",
-            _GROUP,
-            partial(check_driver, torch=torch, driver=driver),
-            30,
-            ("gpu-driver", "torch"),
-        ),
-        Check("torch-arch", _GROUP, partial(check_arch, torch=torch), needs=("gpu-device", "torch")),
-        *(
-            Check(
-                f"matmul-{name}", _GROUP, partial(check_product, torch=torch, dtype=dtype), needs=("torch",)
-            )
-            for name, dtype in (("fp32", "float32"), ("bf16", "bfloat16"))
-        ),
-        *(
-            Check(
-                f"vram-{kind}",
-                _GROUP,
-                partial(check_vram, torch=torch, kind=kind),
-                needs=("gpu-device", "torch"),
-            )
-            for kind in kinds
-        ),
+        Check("torch", _GROUP, of(check_torch, require_gpu=require_gpu), PROBE_S + 10),
+        Check("torch-driver", _GROUP, of(check_driver, driver=driver), 30, ("gpu-driver", "torch")),
+        Check("torch-arch", _GROUP, of(check_arch), needs=on_card),
+        Check("matmul-fp32", _GROUP, of(check_product, dtype="float32"), needs=("torch",)),
+        Check("matmul-bf16", _GROUP, of(check_product, dtype="bfloat16"), needs=("torch",)),
+        *(Check(f"vram-{kind}", _GROUP, of(check_vram, kind=kind), needs=on_card) for kind in kinds),
     ]
 
 

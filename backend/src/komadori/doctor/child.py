@@ -88,7 +88,7 @@ def read_json(
     output = run(command, timeout_s, environment)
     lines = output.out.strip().splitlines()
     if output.status or not lines:
-        raise DependencyError(output.last_line, hint="See what it printed above.", code="probe-failed")
+        raise DependencyError(output.last_line, code="probe-failed")
     facts: dict[str, Any] = json.loads(lines[-1])
     return facts
 

@@ -1,4 +1,4 @@
-"""The checks of ``komadori doctor``: what one machine needs to run everything."""
+"""The checks of an installation: interpreter, packages, decoder, home, database, broker and API."""
 
 import importlib.metadata
 import os
@@ -7,28 +7,22 @@ import shutil
 import sys
 import tempfile
 import time
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 import redis
 
-from komadori import bootstrap
-from komadori.core import registry
 from komadori.core.errors import DependencyError
-from komadori.core.types import Queue, WorkerState
 from komadori.db import migrate
-from komadori.db.repositories import workers
 from komadori.db.session import Sessions, parse_url
 from komadori.doctor import child
-from komadori.doctor.report import Check, Result, fail, ok, skip, warn
+from komadori.doctor.report import Result, fail, ok, skip, warn
 from komadori.ml.catalogue import KNOWN_MODELS
 from komadori.settings import Settings
 
 _LITTLE_SPACE_BYTES = 5e9
 _NO_SPACE_BYTES = 200e6
-_WORKER_SILENT_S = 15.0
 _API_TIMEOUT_S = 5.0
 _DECODER_S = 30.0
 _START = "Start everything with `komadori up`."
@@ -133,40 +127,6 @@ def check_api(settings: Settings) -> Result:
     return fail(f"{url} answers {answer.status_code}: {answer.text.strip()[:200]}", "See the log of the API.")
 
 
-def check_worker(settings: Settings, queue: Queue) -> Result:
-    """Whether a queue has a worker that reported lately and can do its work."""
-    url = parse_url(settings.effective_database_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        return skip("there is no database yet")
-    sessions = Sessions(settings.effective_database_url)
-    try:
-        with sessions.read() as session:
-            seen = workers.seen_since(session, time.time() - _WORKER_SILENT_S)
-    finally:
-        sessions.close()
-    own = [worker for worker in seen if worker.queue == queue]
-    if not seen:
-        return warn("no worker runs at all", _START)
-    if not own:
-        return fail("no worker runs", f"Start one with `komadori worker {queue}`.")
-    ready = [worker for worker in own if worker.state == WorkerState.READY]
-    if not ready:
-        return warn(f"{own[0].state}: {own[0].detail}", "See its log in the folder logs of the home.")
-    return ok(ready[0].detail if len(ready) == 1 else f"{len(ready)} processes, {ready[0].detail}")
-
-
-def check_model(settings: Settings, kind: str) -> Result:
-    """Whether the configured model is on this machine and whole."""
-    source = settings.embedder if kind == "embedder" else settings.segmenter
-    part = bootstrap.part_name(f"{kind}s", source)
-    if part is not None:
-        return _check_part(f"{kind}s", part)
-    model = bootstrap.model_store(settings).resolve(source)
-    spec = next((spec for spec in KNOWN_MODELS if spec.model_id == model.model_id), None)
-    licence = f", {spec.licence}" if spec else ""
-    return ok(f"{model.model_id}@{model.revision[:12]} in {model.directory}{licence}")
-
-
 def check_hub_token(settings: Settings) -> Result:
     """Whether gated models could be fetched."""
     if settings.effective_hub_token:
@@ -190,22 +150,6 @@ def check_decoder(_settings: Settings) -> Result:
     return ok(f"PyAV {facts['av']}, libavcodec {version}")
 
 
-CHECKS = (
-    Check("python", "Software", check_python),
-    Check("packages", "Software", check_packages),
-    Check("decoder", "Software", check_decoder, deadline_s=_DECODER_S + 5),
-    Check("home", "Data", check_home),
-    Check("database", "Data", check_database),
-    Check("embedder", "Models", partial(check_model, kind="embedder"), deadline_s=60),
-    Check("segmenter", "Models", partial(check_model, kind="segmenter"), deadline_s=60),
-    Check("hub-token", "Models", check_hub_token),
-    Check("broker", "Running", check_broker),
-    Check("api", "Running", check_api),
-    *(Check(f"worker-{queue.value}", "Running", partial(check_worker, queue=queue)) for queue in Queue),
-)
-"""Of one machine that runs everything."""
-
-
 def _check_embedded_broker(socket: Path) -> Result:
     """The server on a unix socket that ``komadori up`` starts."""
     client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0)
@@ -216,9 +160,3 @@ def _check_embedded_broker(socket: Path) -> Result:
     finally:
         client.close()
     return ok(f"embedded, answers on {socket}")
-
-
-def _check_part(kind: str, name: str) -> Result:
-    """A part that the setting names itself: whether it can be imported; what it loads is its own affair."""
-    registry.factory(kind, name)
-    return ok("fake: for tests, it finds nothing" if name == "fake" else f"the registered part {name}")

@@ -18,7 +18,7 @@ _SHORTEST = 4
 
 _IN_URL = re.compile(r"(\w://[^\s/:@]*:)[^\s/]+@")
 _IN_QUERY = re.compile(r"((?:password|passwd|secret|token|api_key)=)[^\s&;,'\"]+", re.IGNORECASE)
-_BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
+_BEARER = re.compile(r"(Bearer\s+)[^\s,;'\"]+", re.IGNORECASE)
 _HUB_TOKEN = re.compile(r"\bhf_\w{8,}")
 _PASSWORD_OF_URL = re.compile(r"\w://[^\s/:@]*:(?P<password>.+)@")
 

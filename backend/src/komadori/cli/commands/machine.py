@@ -72,7 +72,7 @@ def doctor(
         typer.Option(
             metavar="|".join(ROLES),
             callback=_known_role,
-            help="Whose checks: of everything, or of one image.",
+            help="What runs here: all, or one image.",
         ),
     ] = "all",
     require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Fail where there is no GPU.")] = False,
