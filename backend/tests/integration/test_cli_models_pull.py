@@ -28,6 +28,7 @@ def hub() -> Iterator[FakeHub]:
 def komadori(home: Path, hub_url: str, *words: str, token: str = "") -> "subprocess.CompletedProcess[str]":
     env = {name: value for name, value in os.environ.items() if not name.startswith(("KOMADORI_", "HF_"))}
     env |= {"KOMADORI_HOME": str(home), "KOMADORI_HUB_URL": hub_url, "NO_PROXY": "127.0.0.1"}
+    env |= {"KOMADORI_URL": "http://127.0.0.1:9"}  # no API runs
     if token:
         env["HF_TOKEN"] = token
     command = [sys.executable, "-m", "komadori.cli.main", *words]

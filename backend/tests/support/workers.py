@@ -9,15 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from redis import Redis
+
 from komadori.bootstrap import open_context, prepare_home
 from komadori.cli import embedded_broker
-from komadori.core.types import Job, JobState, Queue
+from komadori.core.types import Job, JobState, Queue, WorkerState
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
 from komadori.db.repositories import workers
+from komadori.db.repositories.workers import Worker
 from komadori.services import jobs
 from komadori.services.context import Context
 from komadori.settings import Settings
+
+CLOSED_URL = "http://127.0.0.1:9"
+"""Nothing listens at the discard port."""
 
 _RUN_WORKER = (
     "import sys; from komadori.worker.app import run; from komadori.settings import Settings;"
@@ -31,7 +37,7 @@ class Installation:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ctx: Context = open_context(settings)
-        self._processes: dict[Queue, subprocess.Popen[bytes]] = {}
+        self._processes: dict[Queue, list[subprocess.Popen[bytes]]] = {}
         self._broker: subprocess.Popen[bytes] | None = None
 
     def start_broker(self) -> None:
@@ -61,23 +67,55 @@ class Installation:
         self.settings.broker_socket.unlink(missing_ok=True)
 
     def start(self, *queues: Queue) -> None:
+        """A worker for each of the queues, beside those that it has."""
         log_folder = self.settings.home / "logs"
         log_folder.mkdir(exist_ok=True)
         for queue in queues:
             with (log_folder / f"{queue.value}.log").open("ab") as log:
-                self._processes[queue] = subprocess.Popen(
+                process = subprocess.Popen(
                     [sys.executable, "-c", _RUN_WORKER, queue.value],
-                    env={**os.environ, **self.settings.environment()},
+                    env=environment(self.settings),
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
+            self._processes.setdefault(queue, []).append(process)
 
     def kill(self, queue: Queue) -> None:
-        """SIGKILL for a worker and its children, as an OOM killer or a power cut would."""
-        process = self._processes.pop(queue)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        """SIGKILL for the workers of a queue and their children, as an OOM killer or a power cut would."""
+        for process in self._processes.pop(queue):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def stop(self, queue: Queue) -> list[int]:
+        """SIGTERM for the workers of a queue: how they ended."""
+        processes = self._processes.pop(queue)
+        for process in processes:
+            process.terminate()
+        return [process.wait(60) for process in processes]
+
+    def workers(self, queue: Queue) -> list[Worker]:
+        """The workers of a queue that report."""
+        with self.ctx.sessions.read() as session:
+            return workers.of_queue(session, queue)
+
+    def wait_for_worker(self, queue: Queue, state: WorkerState, words: str = "") -> Worker:
+        """A worker of the queue in that state, whose detail has these words."""
+        found: list[Worker] = []
+
+        def is_there() -> bool:
+            jobs.reap(self.ctx)
+            found[:] = [w for w in self.workers(queue) if w.state == state and words in w.detail]
+            return bool(found)
+
+        wait_until(is_there, 60, f"worker for {queue} that is {state} ({words}): {self.workers(queue)}")
+        return found[0]
+
+    def n_messages(self, queue: Queue) -> int:
+        """How many messages wait in the broker for a queue, of both priorities."""
+        broker = Redis(unix_socket_path=str(self.settings.broker_socket))
+        with broker:
+            return sum(broker.llen(name) for name in (queue.value, f"{queue.value}:1"))
 
     def kill_child(self, queue: Queue) -> None:
         """SIGKILL for the processes that run chunks; the worker itself lives on."""
@@ -136,9 +174,10 @@ class Installation:
     def close(self) -> None:
         if self._broker is not None and self._broker.poll() is None:
             self.resume_broker()
-        for process in self._processes.values():
+        processes = [process for started in self._processes.values() for process in started]
+        for process in processes:
             process.terminate()
-        for process in self._processes.values():
+        for process in processes:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
@@ -150,10 +189,25 @@ class Installation:
         self.ctx.sessions.close()
 
 
+def settings_for(home: Path, **options: object) -> Settings:
+    """Models that need no checkpoint, and a hub that nobody reaches, unless the options say otherwise."""
+    defaults = {"embedder": "fake", "segmenter": "fake", "hub_url": CLOSED_URL, "pull_models": False}
+    return Settings(_env_file=None, home=home, **{**defaults, **options})  # type: ignore[arg-type]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Of a process that sees these settings, and nothing of the developer's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KOMADORI_", "HF_"))}
+    return {**kept, **settings.environment(), "NO_PROXY": "127.0.0.1"}
+
+
 @contextmanager
 def installation(home: Path, **options: object) -> Iterator[Installation]:
-    """A prepared home with a running broker; the test starts the workers that it needs."""
-    settings = Settings(home=home, **{"embedder": "fake", "segmenter": "fake", **options})  # type: ignore[arg-type]
+    """A prepared home with a running broker; the test starts the workers that it needs.
+
+    The hub is a closed port unless the test gives one.
+    """
+    settings = settings_for(home, **options)
     prepare_home(settings)
     system = Installation(settings)
     try:
