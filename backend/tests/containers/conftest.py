@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -74,11 +75,12 @@ def installation(built: Engine, definition: Definition) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def told(installation: Stack) -> Story:
+def told(installation: Stack) -> Iterator[Story]:
     """The installation after the clip came in: frames and vectors are there."""
-    story = Story(installation, installation.api(TOKEN))
-    _timed("from nothing to searchable frames", story.add_clip)
-    return story
+    with closing(installation.api(TOKEN)) as api:
+        story = Story(installation, api)
+        _timed("from a started engine to searchable frames", story.add_clip)
+        yield story
 
 
 @pytest.fixture

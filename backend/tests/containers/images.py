@@ -52,15 +52,26 @@ class Builder:
             self.engine.buildah("commit", "--quiet", "--format", "docker", "--rm", container, name)
         return name
 
-    def build(self, service: Service) -> str:
-        """The image of a service as the compose files build it, with cached layers: what buildah printed."""
+    def build(self, service: Service, tag: str | None = None) -> str:
+        """The image of a service as the compose files build it, with cached layers: what buildah printed.
+
+        Args:
+            service: What to build.
+            tag: The image's name; that of the service when not given.
+        """
         self.base()
         context = Path(service.build["context"])
         arguments = {"BASE": BASE, **(service.build.get("args") or {})}
         named = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
         return self.engine.buildah(
             *("build", "--isolation", "chroot", "--network", "host", "--layers", "--format", "docker"),
-            *("--pull-never", "--tag", service.image, "--file", str(context / service.build["dockerfile"])),
+            *(
+                "--pull-never",
+                "--tag",
+                tag or service.image,
+                "--file",
+                str(context / service.build["dockerfile"]),
+            ),
             *(*pip_access.mounts(self.folder), *named, str(context)),
         )
 

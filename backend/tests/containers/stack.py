@@ -173,6 +173,10 @@ class Api:
         self._client = httpx.Client(base_url=url, headers=headers, timeout=90)
         self._logs = logs
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     def wait_until_it_answers(self) -> None:
         """Until the database is there and the broker answers."""
 
