@@ -10,7 +10,8 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,8 +89,7 @@ def run_embedder(settings: Settings, report: Report) -> JsonDict:
     turns = _turns(settings)
     embedder, facts = _loaded(bootstrap.load_embedder, settings, turns, report)
     memory = memory_of(embedder.device_name)
-    report.phase("embedding pictures and texts")
-    with turns.turn():
+    with _turn(turns, report, "embedding pictures and texts"):
         started_s = time.monotonic()
         check_embedder(embedder)
         first_s = time.monotonic() - started_s
@@ -108,19 +108,18 @@ def run_segmenter(settings: Settings, report: Report) -> JsonDict:
     turns = _turns(settings)
     segmenter, facts = _loaded(bootstrap.load_segmenter, settings, turns, report)
     memory = memory_of(segmenter.device_name)
-    report.phase("segmenting a picture")
-    with turns.turn():
+    with _turn(turns, report, "segmenting a picture"):
         memory.forget_peak()
         started_s = time.monotonic()
         check_segmenter(segmenter)
         first_s = time.monotonic() - started_s
     report.limit(_MEASURING_S)
     facts |= {"model": segmenter.model_id, "revision": segmenter.model_revision}
-    costs = []
-    for n_prompts in (1, MANY_PROMPTS):
-        report.phase(f"segmenting with {n_prompts} prompts")
-        if report.has_time(first_s * (1 + n_prompts / 4)):
-            costs.append(_measure_prompts(segmenter, memory, turns, report, n_prompts))
+    costs = [
+        _measure_prompts(segmenter, memory, turns, report, n_prompts)
+        for n_prompts in (1, MANY_PROMPTS)
+        if report.has_time(first_s * (1 + n_prompts / 4))
+    ]
     if not costs:
         return {**facts, "ms_per_image": round(first_s * 1000, 1), "peak_bytes": memory.peak().used}
     return {**facts, **costs[0], "prompts": costs}
@@ -211,9 +210,8 @@ def _measure_batches(
     pictures, costs, expected_s = frames(8), list[JsonDict](), guess_s
     n = 1
     while n <= largest and (not costs or report.has_time(expected_s)):
-        report.phase(f"embedding {n} pictures at once")
         batch = (pictures * -(-n // len(pictures)))[:n]
-        with turns.turn():
+        with _turn(turns, report, f"embedding {n} pictures at once"):
             memory.forget_peak()
             room = memory.available()
             try:
@@ -238,7 +236,7 @@ def _measure_prompts(
     """What a frame that is new costs with P prompts whose texts are known."""
     prompts = [ConceptPrompt(word, word) for word in _WORDS[:n_prompts]]
     fresh = iter(frames(_ROUNDS + 1, seed=n_prompts))
-    with turns.turn():
+    with _turn(turns, report, f"segmenting with {n_prompts} prompts"):
         memory.forget_peak()
         taken_s = _median_s(
             lambda: segmenter.segment([next(fresh)], prompts, score_threshold=0.5, mask_threshold=0.5), report
@@ -277,6 +275,16 @@ def _loaded(
     return part, facts | {"device_name": memory_of(part.device_name).name}
 
 
+@contextmanager
+def _turn(turns: Turns, report: Report, what: str) -> Iterator[None]:
+    """Have the card for a block, and say so; a worker may have it for as long as its chunk takes."""
+    if isinstance(turns, DeviceTurns):
+        report.phase(f"waiting for its turn on the card for {what}")
+    with turns.turn():
+        report.phase(what)
+        yield
+
+
 def _turns(settings: Settings) -> Turns:
     """The card's turns, which the workers take too."""
     name = None if settings.gpu_lock == "off" else settings.gpu_lock
@@ -287,7 +295,7 @@ def _turns(settings: Settings) -> Turns:
 
 def _card_name(device: str) -> str | None:
     """The card that the device means; None without one, or without torch, which not every part needs."""
-    if find_spec("torch") is None:
+    if device == "cpu" or find_spec("torch") is None:
         return None
     from komadori.ml import torch_runtime
 
