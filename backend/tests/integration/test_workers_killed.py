@@ -36,6 +36,7 @@ def system(tmp_path: Path) -> Iterator[Installation]:
         yield running
 
 
+@pytest.mark.usefixtures("both_databases")
 def test_each_worker_is_killed_amid_its_job_and_all_is_done_once(system: Installation, clip: Path) -> None:
     system.start(Queue.DEFAULT)
     job = ingest.request(system.ctx, str(clip), projects.DEFAULT, SAMPLING)
