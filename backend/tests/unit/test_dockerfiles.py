@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from scripts.lock_images import BACKEND, BUILD, SETS
+from scripts.lock_images import BACKEND, BUILD, SETS, RequirementSet
 
 FILES = ("Dockerfile", "Dockerfile.siglip", "Dockerfile.sam3")
 _SETS_OF = {"Dockerfile": "app", "Dockerfile.siglip": "siglip-", "Dockerfile.sam3": "sam3-"}
@@ -156,6 +156,22 @@ def test_nothing_is_fetched_or_kept_beside_the_packages(file: str) -> None:
     assert [step.rest for step in every if re.search(r"apt|curl|wget", step.rest)] == []
     declared = " ".join(step.rest for step in every if step.keyword in {"ARG", "ENV"})
     assert re.search(r"TOKEN|PASSWORD|SECRET", declared) is None
+
+
+@pytest.mark.parametrize("one", SETS, ids=lambda one: one.name)
+def test_the_label_names_the_strictest_licences_in_the_image(one: RequirementSet) -> None:
+    """PyAV's wheel ships x264 and x265 (GPL); psycopg is LGPL; CUDA's libraries are NVIDIA's own."""
+    file = next(file for file, prefix in _SETS_OF.items() if one.name.startswith(prefix))
+    label = next(step.rest for step in last_stage(file) if step.keyword == "LABEL")
+    text = (BACKEND / "requirements" / "images" / f"{one.name}.txt").read_text(encoding="utf-8")
+    for package, licence in (
+        ("av", "GPL-3.0-or-later"),
+        ("psycopg", "LGPL-3.0-only"),
+        ("nvidia-cublas", "LicenseRef-NVIDIA-Proprietary"),
+    ):
+        if re.search(rf"^{package}\b", text, re.MULTILINE):
+            assert licence in label
+    assert ("AND GPL" in label) == (file == "Dockerfile")
 
 
 @pytest.mark.parametrize(
