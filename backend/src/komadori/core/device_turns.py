@@ -27,7 +27,7 @@ SAY_AFTER_S = 5.0
 """A wait that is longer than any turn should be is told to people."""
 
 _SAY_AGAIN_S = 60.0
-_PAUSE_S = (0.0002, 0.002)
+_PAUSE_S = (0.0005, 0.005)
 """The first pause between two looks at a lock, and the longest."""
 
 _log = logging.getLogger(__name__)
