@@ -78,6 +78,7 @@ def test_a_chunk_that_waits_for_its_turn_can_be_cancelled(system: Installation, 
         run = annotate.request(system.ctx, ["red"], annotate.Targets())
         system.start(Queue.SAM3)
         wait_until(lambda: is_running(system, run.id), 90, "chunk that waits")
-        wait_until(FileLock(card._next.path).is_held, 30, "wait for the card")
+        queue_for_card = FileLock(system.settings.models_dir / ".locks" / "shared.next.lock")
+        wait_until(queue_for_card.is_held, 30, "wait for the card")
         jobs.cancel(system.ctx, run.id)
         assert system.wait(run.id).state is JobState.CANCELLED, "although the card is not free"
