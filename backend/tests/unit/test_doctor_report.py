@@ -196,8 +196,8 @@ def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     )
     said = (
         "t0p-secret at postgresql://me:p@ss/word@db/komadori and p%40ss%2Fword, "
-        "redis://:r3d1s@broker:6379/0, http://x/?token=abcdef&y=1, Authorization: Bearer eyJhbGciOi, hf_abcdefghijkl, pa/ss w0rd, "
-        "pa%2Fss%20w0rd"
+        "redis://:r3d1s@broker:6379/0, http://x/?token=abcdef&y=1, "
+        "Authorization: Bearer eyJhbGciOi, hf_abcdefghijkl, pa/ss w0rd, pa%2Fss%20w0rd"
     )
 
     checks = [Check("leak", "g", lambda _: warn(said, said, urls=[said]))]
