@@ -16,7 +16,7 @@ class EndStarting(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def close(self, worker: Any) -> None:
         """End them, once the worker takes no more tasks."""
-        pool = worker.pool._pool
-        for process in list(pool._pool):
-            if process.inqW_fd not in pool._fileno_to_inq:  # it has not said yet that it is up
+        pool = worker.pool._pool  # noqa: SLF001  (Celery tells nobody which of them are up)
+        for process in list(pool._pool):  # noqa: SLF001
+            if process.inqW_fd not in pool._fileno_to_inq:  # noqa: SLF001
                 process.terminate()
