@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from komadori.api.app import create_app
 from komadori.cli import reference
+from komadori.doctor import reference as doctor_reference
 from komadori.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +117,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("docs/openapi.json", openapi),
     Document("docs/settings.md", settings),
     Document("docs/cli.md", reference.markdown),
+    Document("docs/doctor.md", doctor_reference.markdown),
     Document(".env.example", env_example),
 )
 

@@ -40,21 +40,17 @@ def checks(*, require_gpu: bool = False) -> list[Check]:
     engine = lru_cache(maxsize=1)(_engine)
     driver = nvidia.ask_once()
     choice = partial(check_choice, folder=Path.cwd(), driver=driver)
+    within_s = _ANSWER_S + 5
+    runtime = partial(check_runtime, engine=engine)
     return [
         Check("system", _GROUP, check_system),
-        *nvidia.checks(require_gpu=require_gpu, driver=driver),
-        Check("gpu-choice", "GPU", choice, needs=("gpu-cards",)),
-        Check("docker", _GROUP, partial(check_docker, engine=engine), deadline_s=_ANSWER_S + 5),
-        Check("compose", _GROUP, check_compose, deadline_s=_ANSWER_S + 5),
-        Check("gpu-toolkit", _GROUP, check_toolkit, needs=("gpu-device",), deadline_s=_ANSWER_S + 5),
-        Check(
-            "gpu-runtime",
-            _GROUP,
-            partial(check_runtime, engine=engine),
-            needs=("gpu-device", "gpu-toolkit", "docker"),
-            deadline_s=_ANSWER_S + 5,
-        ),
+        Check("docker", _GROUP, partial(check_docker, engine=engine), within_s),
+        Check("compose", _GROUP, check_compose, within_s),
         Check("docker-disk", _GROUP, partial(check_disk, engine=engine), needs=("docker",)),
+        *nvidia.checks(require_gpu=require_gpu, driver=driver),
+        Check("gpu-choice", nvidia.GROUP, choice, needs=("gpu-cards",)),
+        Check("gpu-toolkit", nvidia.GROUP, check_toolkit, within_s, ("gpu-device",)),
+        Check("gpu-runtime", nvidia.GROUP, runtime, within_s, ("gpu-device", "gpu-toolkit", "docker")),
     ]
 
 

@@ -19,10 +19,12 @@ from komadori.doctor import child
 from komadori.doctor.container import ROOT, is_inside
 from komadori.doctor.report import Check, Result, fail, ok, skip, warn
 
+GROUP = "GPU"
+"""The headline of what concerns the card."""
+
 OLDEST_CUDA = (12, 1)
 """Of a driver: what our images with CUDA 12 are promised to run on."""
 
-_GROUP = "GPU"
 _NVML_CHILD = Path(__file__).with_name("nvml_child.py")
 _ANSWER_S = 20.0
 _NVIDIA_VENDOR = "0x10de"
@@ -143,17 +145,17 @@ def checks(
     """
     on_driver = functools.partial(functools.partial, driver=driver or ask_once())
     return [
-        Check("gpu-device", _GROUP, functools.partial(check_device, require_gpu=require_gpu, root=root)),
+        Check("gpu-device", GROUP, functools.partial(check_device, require_gpu=require_gpu, root=root)),
         Check(
             "gpu-driver",
-            _GROUP,
+            GROUP,
             on_driver(check_driver, root=root),
             deadline_s=_ANSWER_S + 5,
             needs=("gpu-device",),
         ),
-        Check("gpu-cards", _GROUP, on_driver(check_cards), needs=("gpu-driver",)),
-        Check("gpu-memory", _GROUP, on_driver(check_memory, root=root), needs=("gpu-driver", "gpu-cards")),
-        Check("gpu-health", _GROUP, on_driver(check_health), needs=("gpu-driver", "gpu-cards")),
+        Check("gpu-cards", GROUP, on_driver(check_cards), needs=("gpu-driver",)),
+        Check("gpu-memory", GROUP, on_driver(check_memory, root=root), needs=("gpu-driver", "gpu-cards")),
+        Check("gpu-health", GROUP, on_driver(check_health), needs=("gpu-driver", "gpu-cards")),
     ]
 
 
