@@ -7,11 +7,12 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 COMPOSE_PROGRAM := $(BIN)/docker-compose
 JOBS ?= 2
 
-# The compose files of the GPU targets: with another list, a machine lends or borrows cards (docs/operations.md).
-FILES ?= docker-compose.yml docker-compose.gpu.yml
+# Other files of docker/, instead of those that a target takes by itself: make up-gpu FILES="..."
+FILES :=
 COMPOSE := docker compose $(patsubst %,--env-file %,$(wildcard .env))
-GPU = $(COMPOSE) $(FILES:%=-f docker/%)
-CPU = $(COMPOSE) -f docker/docker-compose.yml -f docker/docker-compose.cpu.yml
+composed = $(COMPOSE) $(patsubst %,-f docker/%,$(or $(FILES),docker-compose.yml $(1)))
+GPU := $(call composed,docker-compose.gpu.yml)
+CPU := $(call composed,docker-compose.cpu.yml)
 GPU_WORKERS := siglip-worker sam3-worker
 
 .DEFAULT_GOAL := help
@@ -43,7 +44,7 @@ logs-gpu: compose-is-there ## Follow what the two GPU workers say
 
 rebuild-gpu: compose-is-there ## Build the two GPU workers on the newest base image, and replace them alone
 	$(GPU) build --pull $(GPU_WORKERS)
-	$(GPU) up --detach --wait --no-deps $(GPU_WORKERS)
+	$(GPU) up --detach --wait --wait-timeout 180 --no-deps $(GPU_WORKERS)
 
 down-gpu: compose-is-there ## Stop and remove the two GPU workers; everything else goes on
 	$(GPU) rm --stop --force $(GPU_WORKERS)
@@ -86,7 +87,7 @@ define start
 	@mkdir -p media
 	$(1) config --quiet
 	$(1) build
-	$(1) up --detach --wait || { $(1) logs --tail 20; exit 1; }
+	$(1) up --detach --wait --wait-timeout 180 || { $(1) logs --tail 20; exit 1; }
 endef
 
 compose-is-there:

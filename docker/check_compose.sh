@@ -10,14 +10,14 @@ command -v docker >/dev/null 2>&1 ||
     explain "Docker is not installed: install Docker Engine with its Compose plugin, or use 'make local', which needs neither."
 
 version=$(docker compose version --short 2>/dev/null) ||
-    explain "Docker has no Compose plugin: install the package docker-compose-plugin, version 2.24 or newer."
+    explain "Docker has no Compose plugin: install docker-compose-plugin 2.24 or newer (docker-compose-v2 on Ubuntu)."
 
 version=${version#v}
 major=${version%%.*}
 minor=${version#*.}
 minor=${minor%%.*}
 [ "$major" -gt 2 ] 2>/dev/null || { [ "$major" -eq 2 ] && [ "$minor" -ge 24 ]; } 2>/dev/null ||
-    explain "Docker Compose $version is too old: version 2.24 or newer is needed; upgrade the package docker-compose-plugin."
+    explain "Docker Compose $version is too old: 2.24 or newer is needed; upgrade docker-compose-plugin (docker-compose-v2 on Ubuntu)."
 
 if ! answer=$(docker version --format '{{.Server.Version}}' 2>&1); then
     case $answer in

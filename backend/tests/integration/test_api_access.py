@@ -176,6 +176,7 @@ def test_a_container_is_judged_by_where_its_port_is_published(tmp_path: Path, ho
         return Settings(_env_file=None, home=tmp_path, published_on=address)
 
     server.check_binding(published_on("127.0.0.1"), host)
+    server.check_binding(published_on("[::1]"), host)
     with pytest.raises(InputError, match=r"On 192\.168\.1\.5 other machines") as refusal:
         server.check_binding(published_on("192.168.1.5"), host)
     assert refusal.value.code == "open-to-network"

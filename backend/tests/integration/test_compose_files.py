@@ -75,10 +75,10 @@ def test_only_the_api_is_published_and_only_on_this_machine(files: tuple[str, ..
 
 
 def test_the_api_knows_where_it_is_published() -> None:
-    for chosen, expected in (("", "127.0.0.1"), ("192.168.1.5", "192.168.1.5")):
+    for chosen, expected in (("", "127.0.0.1"), ("192.168.1.5", "192.168.1.5"), ("[::1]", "::1")):
         api = services(BASE, KOMADORI_BIND=chosen)["api"]
         assert api["ports"][0]["host_ip"] == expected
-        assert api["environment"]["KOMADORI_PUBLISHED_ON"] == expected
+        assert api["environment"]["KOMADORI_PUBLISHED_ON"].strip("[]") == expected
 
 
 def test_the_broker_and_the_database_are_reached_from_the_backplane_only() -> None:

@@ -100,7 +100,7 @@ EXAMINED = [
 STARTED = [
     f"{BASE_AND_GPU} config --quiet",
     f"{BASE_AND_GPU} build",
-    f"{BASE_AND_GPU} up --detach --wait",
+    f"{BASE_AND_GPU} up --detach --wait --wait-timeout 180",
 ]
 
 
@@ -114,7 +114,7 @@ STARTED = [
             "rebuild-gpu",
             [
                 f"{BASE_AND_GPU} build --pull {WORKERS}",
-                f"{BASE_AND_GPU} up --detach --wait --no-deps {WORKERS}",
+                f"{BASE_AND_GPU} up --detach --wait --wait-timeout 180 --no-deps {WORKERS}",
             ],
         ),
         ("down-gpu", [f"{BASE_AND_GPU} rm --stop --force {WORKERS}"]),
@@ -124,7 +124,7 @@ STARTED = [
             [
                 f"{BASE_AND_CPU} config --quiet",
                 f"{BASE_AND_CPU} build",
-                f"{BASE_AND_CPU} up --detach --wait",
+                f"{BASE_AND_CPU} up --detach --wait --wait-timeout 180",
                 f"{BASE_AND_CPU} port api 8000",
             ],
         ),
@@ -151,11 +151,25 @@ def test_a_machine_that_lends_its_cards_runs_the_two_workers_alone(checkout: Che
     done = checkout.make("up-gpu", files, SERVICES="sam3-worker siglip-worker")
     assert done.returncode == 0
     compose = "compose -f docker/docker-compose.gpu.yml -f docker/docker-compose.join.yml"
-    assert checkout.calls()[2] == f"{compose} up --detach --wait"
+    assert checkout.calls()[2] == f"{compose} up --detach --wait --wait-timeout 180"
     assert [call.split(" -T ")[1] for call in checkout.calls() if " -T " in call] == [
         "sam3-worker doctor --role sam3 --require-gpu",
         "siglip-worker doctor --role siglip --require-gpu",
     ]
+
+
+def test_a_machine_that_borrows_cards_runs_no_model(checkout: Checkout) -> None:
+    done = checkout.make(
+        "up", "FILES=docker-compose.yml docker-compose.remote.yml", FILES="of another program"
+    )
+    assert done.returncode == 0
+    compose = "compose -f docker/docker-compose.yml -f docker/docker-compose.remote.yml"
+    assert checkout.calls()[0] == f"{compose} config --quiet"
+
+
+def test_files_of_the_environment_are_not_meant(checkout: Checkout) -> None:
+    assert checkout.make("down-gpu", FILES="of another program").returncode == 0
+    assert checkout.calls() == [f"{BASE_AND_GPU} rm --stop --force {WORKERS}"]
 
 
 @pytest.mark.parametrize("failing", ["config", "build"])
@@ -218,14 +232,17 @@ def test_these_versions_of_compose_will_do(checkout: Checkout, version: str) -> 
 def test_an_old_compose_is_named(checkout: Checkout, version: str) -> None:
     done = checkout.make("up-gpu", COMPOSE_VERSION=version)
     assert done.returncode != 0
-    assert f"Docker Compose {version.removeprefix('v')} is too old: version 2.24 or newer" in done.stderr
+    assert f"Docker Compose {version.removeprefix('v')} is too old: 2.24 or newer" in done.stderr
     assert checkout.calls() == []
 
 
 @pytest.mark.parametrize(
     ("environment", "explanation"),
     [
-        ({"COMPOSE_VERSION": ""}, "Docker has no Compose plugin: install the package docker-compose-plugin"),
+        (
+            {"COMPOSE_VERSION": ""},
+            "Docker has no Compose plugin: install docker-compose-plugin 2.24 or newer",
+        ),
         (
             {"ENGINE_SAYS": "permission denied while trying to connect to the docker API"},
             "You may not use Docker: run 'sudo usermod -aG docker",

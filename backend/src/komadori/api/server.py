@@ -81,10 +81,11 @@ def reached_at(settings: Settings, host: str) -> str:
     """The address that decides who can reach a server on ``host``.
 
     A container listens on all of its addresses, which none but its own network reaches;
-    then it is the address of the host on which the port is published.
+    then it is the address of the host on which the port is published, with brackets if it
+    is one of IPv6.
     """
     if settings.published_on is not None and is_unspecified(host):
-        return settings.published_on
+        return settings.published_on.strip("[]")
     return host
 
 
