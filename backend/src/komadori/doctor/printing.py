@@ -26,6 +26,7 @@ _INDENT = 2 + 4 + 1 + _NAME_COLUMNS + 1
 _SIGNS = {Status.OK: "ok", Status.WARN: "warn", Status.FAIL: "FAIL", Status.SKIP: "skip"}
 _COLOURS = {Status.OK: "32", Status.WARN: "33", Status.FAIL: "1;31", Status.SKIP: "2"}
 _BOLD, _DIM = "1", "2"
+_ERASE_LINE = "\r\x1b[2K"
 
 
 def present(settings: Settings | None, checks: Sequence[Check], *, as_json: bool) -> list[Finding]:
@@ -37,7 +38,7 @@ def present(settings: Settings | None, checks: Sequence[Check], *, as_json: bool
         sys.stdout.write(text + "\n")
         return findings
     printer = Printer()
-    findings = examine(settings, checks, printer.show)
+    findings = examine(settings, checks, printer.show, printer.begin)
     printer.end(findings)
     return findings
 
@@ -49,13 +50,21 @@ class Printer:
         self._stream = stream or sys.stdout
         self._group = ""
         self._held_up: list[Finding] = []
-        is_terminal = self._stream.isatty()
-        self._has_colours = is_terminal and "NO_COLOR" not in os.environ
+        self._is_terminal = self._stream.isatty()
+        self._has_colours = self._is_terminal and "NO_COLOR" not in os.environ
         columns = shutil.get_terminal_size().columns
-        self._width = min(max(columns, _NARROWEST), _WIDEST) if is_terminal else sys.maxsize
+        self._width = min(max(columns, _NARROWEST), _WIDEST) if self._is_terminal else sys.maxsize
+
+    def begin(self, check: Check) -> None:
+        """Name what is being looked at, where a person waits for it; :meth:`show` takes it away."""
+        if self._is_terminal:
+            self._stream.write(f"  ...  {check.name}")
+            self._stream.flush()
 
     def show(self, finding: Finding) -> None:
         """Print one finding, and the headline when its group begins."""
+        if self._is_terminal:
+            self._stream.write(_ERASE_LINE)
         if not self._goes_with_held_up(finding):
             self._print_held_up()
         if finding.check.group != self._group:

@@ -119,17 +119,27 @@ def skip(detail: str, remedy: str = "") -> Result:
 
 
 def examine(
-    settings: Settings | None, checks: Sequence[Check], show: Callable[[Finding], None] | None = None
+    settings: Settings | None,
+    checks: Sequence[Check],
+    show: Callable[[Finding], None] | None = None,
+    begin: Callable[[Check], None] | None = None,
 ) -> list[Finding]:
-    """Run checks of an installation one after the other; ``show`` is told about each finding as it comes.
+    """Run checks of an installation; secrets are masked in what they say.
 
-    One after the other, so that what one of them measures is not slowed down by another. Secrets
-    are masked in what they say.
+    One after the other, so that what one of them measures is not slowed down by another.
+
+    Args:
+        settings: Those of the installation; None on a host that has none.
+        checks: In an order in which one explains the next.
+        show: Is told about each finding as it comes.
+        begin: Is told about each check that is now looked at.
     """
     mask = Mask.of(settings)
     findings: list[Finding] = []
     for check in checks:
         cause = _missing(check, findings)
+        if cause is None and begin is not None:
+            begin(check)
         finding = _run(check, settings, mask) if cause is None else _held_up(check, cause)
         findings.append(finding)
         if show is not None:
