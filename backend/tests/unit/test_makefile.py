@@ -146,15 +146,21 @@ def test_the_file_env_goes_to_every_call(checkout: Checkout) -> None:
     assert all(call.startswith("compose --env-file .env -f docker/") for call in calls)
 
 
-def test_a_machine_that_lends_its_cards_runs_the_two_workers_alone(checkout: Checkout) -> None:
-    files = "FILES=docker-compose.gpu.yml docker-compose.join.yml"
-    done = checkout.make("up-gpu", files, SERVICES="sam3-worker siglip-worker")
-    assert done.returncode == 0
-    compose = "compose -f docker/docker-compose.gpu.yml -f docker/docker-compose.join.yml"
-    assert checkout.calls()[2] == f"{compose} up --detach --wait --wait-timeout 180"
-    assert [call.split(" -T ")[1] for call in checkout.calls() if " -T " in call] == [
-        "sam3-worker doctor --role sam3 --require-gpu",
-        "siglip-worker doctor --role siglip --require-gpu",
+def test_a_machine_that_lends_its_card_runs_one_worker_alone(checkout: Checkout) -> None:
+    for target in ("up-gpu", "rebuild-gpu", "down-gpu"):
+        done = checkout.make(target, "FILES=docker-compose.join.yml", SERVICES="sam3-worker")
+        assert (done.returncode, done.stderr) == (0, "")
+    compose = "compose -f docker/docker-compose.join.yml"
+    assert checkout.calls() == [
+        f"{compose} config --quiet",
+        f"{compose} build",
+        f"{compose} up --detach --wait --wait-timeout 180",
+        f"{compose} config --services",
+        "python-of-host backend/scripts/verify_gpu.py --role host --require-gpu",
+        f"{compose} run --rm --no-deps -T sam3-worker doctor --role sam3 --require-gpu",
+        f"{compose} build --pull sam3-worker",
+        f"{compose} up --detach --wait --wait-timeout 180 --no-deps sam3-worker",
+        f"{compose} rm --stop --force sam3-worker",
     ]
 
 
