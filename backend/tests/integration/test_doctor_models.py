@@ -2,15 +2,20 @@
 
 import shutil
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from komadori import demo_models
+from komadori.bootstrap import prepare_home
 from komadori.core.device_turns import DeviceTurns
 from komadori.core.disk import sha256_of
 from komadori.core.errors import ModelError
 from komadori.core.file_lock import FileLock, lock_folder
+from komadori.core.types import Queue, WorkerState
+from komadori.db.repositories import workers
+from komadori.db.session import Sessions
 from komadori.doctor import models
 from komadori.doctor.env_file import write_settings
 from komadori.doctor.report import Check, Result, Status, examine
@@ -90,7 +95,6 @@ def test_a_registered_part_needs_no_files(kind: ModelKind, tmp_path: Path) -> No
     configured = settings(tmp_path, embedder="fake", segmenter="fake")
 
     assert models.check_files(configured, kind).status is Status.OK
-    assert look(configured, kind).status is Status.OK
 
 
 def test_a_model_that_is_not_here_is_a_warning_and_nothing_to_run(tmp_path: Path) -> None:
@@ -186,6 +190,22 @@ def test_a_model_that_dies_fails_with_a_remedy(
     assert result.status is Status.FAIL
     assert said in result.detail
     assert remedy in result.remedy
+
+
+def test_no_room_for_a_second_copy_is_no_fault_of_a_worker_that_has_the_first(
+    part: Path, tmp_path: Path
+) -> None:
+    part.write_text("def create(source, **options):\n    raise MemoryError('no room')\n")
+    configured = settings(tmp_path, embedder="acme")
+    prepare_home(configured)
+    with closing(Sessions(configured.effective_database_url)) as sessions, sessions.write() as session:
+        workers.report(session, "a", Queue.SIGLIP, WorkerState.READY, "acme on cuda:0, bfloat16")
+
+    result = look(configured, "embedder")
+
+    assert result.status is Status.WARN
+    assert "acme on cuda:0" in result.detail
+    assert "stop that worker" in result.remedy
 
 
 def test_a_model_that_hangs_is_ended_and_its_process_gone(part: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +14,9 @@ from pathlib import Path
 from komadori import bootstrap
 from komadori.core import registry
 from komadori.core.errors import DependencyError, KomadoriError, ModelError, from_dict
-from komadori.core.types import JsonDict
+from komadori.core.types import JsonDict, Queue, WorkerState
 from komadori.doctor import child
+from komadori.doctor.queues import reported
 from komadori.doctor.report import Result, fail, ok, skip, warn
 from komadori.ml.catalogue import HubSource, ModelKind, parse_source, spec_of
 from komadori.ml.checkpoints import ModelStore
@@ -70,11 +72,11 @@ def check_files(settings: Settings, kind: ModelKind) -> Result:
     return ok(f"{model.model_id}@{model.revision[:12]}, {size}{licence}", bytes=manifest.size_bytes)
 
 
-def check_models_folder(settings: Settings) -> Result:
-    """Whether the folder of models can be written, and has room for those that are not here yet."""
+def check_models_folder(settings: Settings, kinds: Sequence[ModelKind] = ("embedder", "segmenter")) -> Result:
+    """Whether the folder of models can be written, and has room for those of the kinds that are not here."""
     folder = settings.models_dir.absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-    wanted = _bytes_to_fetch(settings)
+    wanted = _bytes_to_fetch(settings, kinds)
     free = shutil.disk_usage(existing).free
     detail = f"{folder}, {free / 1e9:.3g} GB free"
     if wanted:
@@ -101,7 +103,15 @@ def check_run(settings: Settings, kind: ModelKind, *, needs_gpu: bool = False) -
     """
     if (absent := _why_not_to_run(settings, kind)) is not None:
         return absent
-    facts = run(settings, kind, RUN_BUDGETS_S[kind])
+    try:
+        facts = run(settings, kind, RUN_BUDGETS_S[kind])
+    except ModelError as problem:
+        if problem.code != "out-of-memory" or (own := _loaded_elsewhere(settings, kind)) is None:
+            raise
+        return warn(
+            f"no room for a second copy, which a measurement takes; the worker has the first: {own}",
+            "To measure, stop that worker for the time and look again.",
+        )
     detail = _said(facts, kind)
     if needs_gpu and not facts["device"].startswith("cuda"):
         return fail(
@@ -147,6 +157,13 @@ def _why_not_to_run(settings: Settings, kind: ModelKind) -> Result | None:
     if find_spec("torch") is None:
         return skip("torch is not installed here; the image of its worker has it")
     return None
+
+
+def _loaded_elsewhere(settings: Settings, kind: ModelKind) -> str | None:
+    """What a worker says that has the model loaded, if one does."""
+    queue = Queue.SIGLIP if kind == "embedder" else Queue.SAM3
+    ready = [worker for worker in reported(settings) if worker.state == WorkerState.READY]
+    return next((worker.detail for worker in ready if worker.queue == queue), None)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -208,11 +225,11 @@ def _said(facts: JsonDict, kind: ModelKind) -> str:
     )
 
 
-def _bytes_to_fetch(settings: Settings) -> int:
+def _bytes_to_fetch(settings: Settings, kinds: Sequence[ModelKind]) -> int:
     """Roughly how much the downloads of the configured models still take."""
     store = bootstrap.model_store(settings)
     wanted = 0
-    for kind in ("embedder", "segmenter"):
+    for kind in kinds:
         source = source_of(settings, kind)
         if bootstrap.part_name(f"{kind}s", source) is None and not _is_here(store, source):
             parsed = parse_source(source)

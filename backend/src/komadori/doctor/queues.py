@@ -49,7 +49,7 @@ def check_queue(settings: Settings, queue: Queue, *, is_needed_here: bool = True
         return skip("the embedded broker does not run; `komadori up` starts it")
     with _broker(settings) as client:
         client.ping()
-    seen = _reported(settings)
+    seen = reported(settings)
     own = [worker for worker in seen if worker.queue == queue]
     if own and not any(worker.state == WorkerState.READY for worker in own):
         return _unready(own[0])
@@ -191,7 +191,7 @@ def _no_worker(queue: Queue, seen: Sequence[Worker], *, is_needed_here: bool) ->
     return fail(detail, remedy) if is_needed_here else warn(detail, remedy)
 
 
-def _reported(settings: Settings) -> list[Worker]:
+def reported(settings: Settings) -> list[Worker]:
     """The processes of all queues that reported lately."""
     if not _has_database(settings):
         return []

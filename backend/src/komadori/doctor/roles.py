@@ -129,7 +129,7 @@ def _files(kinds: Sequence[ModelKind]) -> list[Check]:
     from komadori.doctor import machine, models
 
     return [
-        Check("models-folder", _MODELS, models.check_models_folder),
+        Check("models-folder", _MODELS, partial(models.check_models_folder, kinds=kinds)),
         Check("hub-token", _MODELS, machine.check_hub_token),
         *(
             Check(f"{kind}-files", _MODELS, partial(models.check_files, kind=kind), models.FILES_DEADLINE_S)
