@@ -222,12 +222,11 @@ def test_the_file_env_of_the_root_is_read_but_paths_of_this_machine_are_not_take
 
 
 class TestOnSeveralMachines:
-    """One machine lets others in; another one lends its cards."""
+    """One machine lets others in; another one lends its card."""
 
     def test_the_first_publishes_broker_and_database_on_the_address_that_is_named(self) -> None:
-        definition = config(
-            BASE, REMOTE, COMPOSE_PROFILES="postgres", KOMADORI_REMOTE_BIND="10.8.0.1", **PASSWORDS
-        )
+        environment = {"COMPOSE_PROFILES": "postgres", "KOMADORI_REMOTE_BIND": "10.8.0.1", **PASSWORDS}
+        definition = config(BASE, REMOTE, **environment)
         found = definition["services"]
         for name, port in (("redis", 6379), ("postgres", 5432)):
             (published,) = found[name]["ports"]
@@ -240,41 +239,37 @@ class TestOnSeveralMachines:
         environment = {"KOMADORI_REMOTE_BIND": "10.8.0.1", **PASSWORDS, missing: ""}
         assert missing in refusal(BASE, REMOTE, **environment)
 
-    def test_the_other_starts_its_two_workers_alone(self) -> None:
-        found = services(GPU, JOIN, **JOINED)
-        assert set(found) == set(GPU_WORKERS)
-        for service in found.values():
-            for name in ("KOMADORI_BROKER_URL", "KOMADORI_DATABASE_URL"):
-                assert service["environment"][name] == JOINED[name]
-            places = {volume["target"]: volume["source"] for volume in service["volumes"]}
-            assert places == {"/data": "/mnt/komadori", "/models": "models"}
-            assert devices(service)[0]["device_ids"] == ["0"]
+    def test_the_other_runs_a_sam3_worker_alone(self) -> None:
+        found = services(JOIN, KOMADORI_SAM3_GPU="1", **JOINED)
+        assert set(found) == {"sam3-worker"}  # the index of SigLIP 2 refuses a network file system
+        worker = found["sam3-worker"]
+        for name in ("KOMADORI_BROKER_URL", "KOMADORI_DATABASE_URL"):
+            assert worker["environment"][name] == JOINED[name]
+        places = {volume["target"]: volume["source"] for volume in worker["volumes"]}
+        assert places == {"/data": "/mnt/komadori", "/models": "models"}
+        assert devices(worker)[0]["device_ids"] == ["1"]
+        assert worker["build"]["dockerfile"] == "Dockerfile.sam3"
 
-    @pytest.mark.parametrize(
-        "missing", ["KOMADORI_BROKER_URL", "KOMADORI_DATABASE_URL", "KOMADORI_DATA_FOLDER"]
-    )
+    @pytest.mark.parametrize("missing", JOINED)
     def test_it_must_know_what_it_joins(self, missing: str) -> None:
-        environment = {
-            "KOMADORI_BROKER_URL": "redis://:red-1@10.8.0.1:6379/0",
-            "KOMADORI_DATABASE_URL": "postgresql+psycopg://komadori:post-1@10.8.0.1:5432/komadori",
-            "KOMADORI_DATA_FOLDER": "/mnt/komadori",
-            missing: "",
-        }
-        assert missing in refusal(GPU, JOIN, **environment)
+        assert missing in refusal(JOIN, **{**JOINED, missing: ""})
 
 
 @pytest.mark.parametrize(
-    "mistake",
+    ("mistake", "named"),
     [
-        {"healtcheck": {"test": ["CMD", "true"]}},
-        {"deploy": {"resources": {"reservations": {"devices": [{"driver": "nvidia", "device_ids": ["0"]}]}}}},
-        {"networks": ["backplan"]},
-        {"depends_on": ["rediss"]},
+        ({"healtcheck": {"test": ["CMD", "true"]}}, "healtcheck"),
+        (
+            {"deploy": {"resources": {"reservations": {"devices": [{"driver": "nvidia", "count": 1}]}}}},
+            "capabilities",
+        ),
+        ({"networks": ["backplan"]}, "backplan"),
+        ({"depends_on": ["rediss"]}, "rediss"),
     ],
 )
-def test_a_mistake_in_a_file_is_found(tmp_path: Path, mistake: dict[str, Any]) -> None:
+def test_a_mistake_in_a_file_is_found(tmp_path: Path, mistake: dict[str, Any], named: str) -> None:
     (tmp_path / "mistake.yml").write_text(json.dumps({"services": {"worker": mistake}}))
-    assert refusal(BASE, str(tmp_path / "mistake.yml"))
+    assert named in refusal(BASE, str(tmp_path / "mistake.yml"))
 
 
 def test_every_variable_is_a_setting_or_documented_with_the_default_that_it_has() -> None:
