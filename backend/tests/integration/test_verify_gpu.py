@@ -190,6 +190,18 @@ def test_an_engine_that_does_not_answer(error: str, remedy: str, programs: Path)
     assert found["docker-disk"].status is Status.SKIP
 
 
+def test_an_engine_may_only_complain_on_stderr(programs: Path) -> None:
+    stub = programs / "docker"
+    stub.write_text(
+        "#!/bin/sh\necho '{\"ID\":\"\"}'\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n"
+    )
+    stub.chmod(0o755)
+
+    finding = _host("docker")["docker"]
+
+    assert (finding.status, finding.result.detail) == (Status.FAIL, "Cannot connect to the Docker daemon")
+
+
 @pytest.mark.parametrize(
     ("version", "status"), [("2.23.3", Status.FAIL), ("v2.24.0", Status.OK), ("5.0.1", Status.OK)]
 )

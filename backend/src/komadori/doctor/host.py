@@ -71,9 +71,9 @@ def check_docker(_settings: Any, *, engine: Callable[[], dict[str, Any]]) -> Res
         return warn("docker is not installed", f"{_INSTALL_DOCKER} Without it, `make local` runs everything.")
     found = engine()
     errors = found.get("ServerErrors") or []
-    if not errors and found.get("ServerVersion"):
+    if not errors:
         return ok(f"Docker Engine {found['ServerVersion']}, {found.get('OperatingSystem', 'Linux')}")
-    said = str(errors[0] if errors else "no answer of the engine")
+    said = str(errors[0])
     if "permission denied" in said.lower():
         return fail(
             "this user may not talk to the engine",
@@ -188,7 +188,9 @@ def _engine() -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(output.out)
     except ValueError:
-        return {"ServerErrors": [output.last_line]}
+        facts = {}
+    if not facts.get("ServerVersion") and not facts.get("ServerErrors"):
+        facts["ServerErrors"] = [output.last_line]
     return facts
 
 
