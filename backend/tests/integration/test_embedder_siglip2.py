@@ -147,6 +147,13 @@ def test_a_damaged_openvino_model_is_converted_again(tmp_path: Path) -> None:
     assert len(model.read_text()) > 1000
 
 
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("no folder")
+    options = {"engine": "openvino", "dtype": None, "cache_dir": tmp_path / "models" / "cache", "threads": 1}
+
+    assert len(demo_embedder("siglip2-demo", **options).embed_images([noise(20, 30)])) == 1
+
+
 def test_naflex_goes_to_torch_and_not_to_openvino() -> None:
     folder = demo_models.path("siglip2-naflex-demo")
 

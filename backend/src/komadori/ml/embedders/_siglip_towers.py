@@ -11,6 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -116,15 +117,19 @@ class OpenVinoVisionTower:
             )
 
     def _keep(self, converted: Any, cached: Path) -> None:
-        """Save the model under a temporary name, then rename; the first of several workers wins."""
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{cached.name}-", dir=cached.parent))
-        try:
-            self._openvino.save_model(converted, scratch / "vision.xml")
-            scratch.chmod(0o755)
-            scratch.replace(cached)
-        except OSError:  # another worker was faster, or the disk is full: the model itself is fine
-            shutil.rmtree(scratch, ignore_errors=True)
+        """Save the model under a temporary name, then rename; the first of several workers wins.
+
+        Without it the model is converted at each start: a folder that is full or only for reading is no fault.
+        """
+        with suppress(OSError, RuntimeError):
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{cached.name}-", dir=cached.parent))
+            try:
+                self._openvino.save_model(converted, scratch / "vision.xml")
+                scratch.chmod(0o755)
+                scratch.replace(cached)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 class TextTower:
