@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from komadori.cli import following
+from komadori.cli import following, supervisor
 from komadori.cli.client import ApiClient
 from komadori.cli.following import Following, NoDisplay
+from komadori.cli.supervisor import Readiness
 from komadori.core.errors import DependencyError
 from komadori.core.types import Priority, Queue, WorkerState
 from komadori.db.repositories import workers
@@ -120,3 +121,32 @@ def test_who_follows_a_job_is_told_once_why_it_waits(
         assert capsys.readouterr().err == "siglip: waiting for model: the hub wants a token.\n"
         (hindrance,) = following.hindrances(api, [api.job(str(job_id))])
         assert hindrance.text == "siglip: waiting for model: the hub wants a token."
+
+
+def test_the_start_of_all_parts_says_what_is_waited_for_and_then_that_it_is_ready(
+    system: InlineSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_ASK_EVERY_S", 0.0)
+    said: list[tuple[str, str]] = []
+    with live_server(system.app) as url, ApiClient(url) as api:
+        readiness = Readiness(api, lambda part, text: said.append((part, text)))
+        for queue in (Queue.DEFAULT, Queue.SAM3):
+            with system.ctx.sessions.write() as session:
+                workers.report(session, queue.value, queue, WorkerState.READY, "ready")
+        report(system.ctx, WorkerState.LOADING, "loading its model")
+        assert not readiness.look(), "one of them is still starting"
+        report(system.ctx, WorkerState.WAITING, WAITING)
+        assert readiness.look()
+        assert readiness.waiting == ["siglip"]
+        report(system.ctx, WorkerState.WAITING, WAITING.replace("12%", "99%"))
+        assert readiness.look()
+        report(system.ctx, WorkerState.READY, "siglip2 on cpu")
+        assert readiness.look()
+        assert readiness.waiting == []
+    assert said == [
+        ("api", f"listening on {url}"),
+        ("default", "ready"),
+        ("sam3", "ready"),
+        ("siglip", WAITING),
+        ("siglip", "ready: siglip2 on cpu"),
+    ]
