@@ -76,7 +76,7 @@ class Child:
     def _become(self, state: WorkerState, detail: str) -> None:
         self.state, self.detail = state, detail
         self.report()
-        _log.info("queue %s is %s: %s", self.queue, state, detail)
+        _log.info("queue %s: %s", self.queue, detail)
 
     def leave(self) -> None:
         """Say that this process ends."""

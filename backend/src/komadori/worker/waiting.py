@@ -194,7 +194,7 @@ class _Report:
 
     def say(self, detail: str) -> None:
         if _without_numbers(detail) != _without_numbers(self._said):
-            _log.info("queue %s is %s", self.queue, detail)
+            _log.info("queue %s: %s", self.queue, detail)
         if detail == self._said and time.monotonic() < self._due_s:
             return
         self._said, self._due_s = detail, time.monotonic() + _REPORT_EVERY_S
