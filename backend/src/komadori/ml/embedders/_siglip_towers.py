@@ -119,7 +119,7 @@ class OpenVinoVisionTower:
     def _keep(self, converted: Any, cached: Path) -> None:
         """Save the model under a temporary name, then rename; the first of several workers wins.
 
-        Without it the model is converted at each start: a folder that is full or only for reading is no fault.
+        Without it the model is converted at each start: a folder that is full or read-only is no fault.
         """
         with suppress(OSError, RuntimeError):
             cached.parent.mkdir(parents=True, exist_ok=True)
