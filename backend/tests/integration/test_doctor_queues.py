@@ -12,7 +12,7 @@ import redis
 from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.repositories.chunks import NewChunk
-from komadori.doctor import queues
+from komadori.doctor import machine, queues
 from komadori.doctor.report import Check, Result, Status, examine
 from komadori.services import jobs
 from tests.support.running_up import free_port
@@ -110,10 +110,12 @@ def test_a_broker_that_answers_nothing_holds_nobody_up(system: Installation) -> 
     system.pause_broker()
     try:
         findings = examine(system.settings, checks)
+        listens = machine.check_broker(system.settings)
     finally:
         system.resume_broker()
 
     assert [finding.status for finding in findings] == [Status.FAIL] * 3
+    assert listens.status is Status.FAIL
     assert {finding.result.detail.partition(":")[0] for finding in findings} == {"The broker does not answer"}
 
 

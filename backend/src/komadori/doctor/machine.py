@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from komadori.core.errors import DependencyError
 from komadori.db import migrate
@@ -23,6 +25,9 @@ from komadori.settings import Settings
 
 _LITTLE_SPACE_BYTES = 5e9
 _NO_SPACE_BYTES = 200e6
+_ONCE = Retry(NoBackoff(), 0)
+"""Of itself the client tries three times more, which takes longer than a check may."""
+
 _API_TIMEOUT_S = 5.0
 _DECODER_S = 30.0
 _START = "Start everything with `komadori up`."
@@ -99,7 +104,9 @@ def check_broker(settings: Settings) -> Result:
         return _check_embedded_broker(settings.broker_socket)
     if not settings.broker_url.startswith(("redis://", "rediss://")):
         return skip(f"{settings.broker_url.partition(':')[0]} cannot be checked from here")
-    client = redis.Redis.from_url(settings.broker_url, socket_timeout=3.0, socket_connect_timeout=3.0)
+    client = redis.Redis.from_url(
+        settings.broker_url, socket_timeout=3.0, socket_connect_timeout=3.0, retry=_ONCE
+    )
     try:
         started_s = time.monotonic()
         client.ping()
@@ -152,9 +159,13 @@ def check_decoder(_settings: Settings) -> Result:
 
 def _check_embedded_broker(socket: Path) -> Result:
     """The server on a unix socket that ``komadori up`` starts."""
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0)
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=3.0, retry=_ONCE)
     try:
         client.ping()
+    except redis.TimeoutError:
+        return fail(
+            f"embedded, says nothing on {socket}", "Stop `komadori up` with Ctrl+C and start it again."
+        )
     except redis.RedisError:
         return skip("embedded, not running; `komadori up` starts it")
     finally:
