@@ -164,7 +164,7 @@ def _check_embedded_broker(socket: Path) -> Result:
         client.ping()
     except redis.TimeoutError:
         return fail(
-            f"embedded, says nothing on {socket}", "Stop `komadori up` with Ctrl+C and start it again."
+            f"embedded, says nothing on {socket}", "Stop `komadori up` and start it again."
         )
     except redis.RedisError:
         return skip("embedded, not running; `komadori up` starts it")
