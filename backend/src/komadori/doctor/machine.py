@@ -163,9 +163,7 @@ def _check_embedded_broker(socket: Path) -> Result:
     try:
         client.ping()
     except redis.TimeoutError:
-        return fail(
-            f"embedded, says nothing on {socket}", "Stop `komadori up` and start it again."
-        )
+        return fail(f"embedded, says nothing on {socket}", "Stop `komadori up` and start it again.")
     except redis.RedisError:
         return skip("embedded, not running; `komadori up` starts it")
     finally:
