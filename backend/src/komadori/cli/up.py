@@ -35,7 +35,8 @@ def run_up(host: str | None, port: int | None, home: Path | None) -> None:
         def on_ready(waiting: Sequence[str]) -> None:
             waited = output.span(time.monotonic() - started_s)
             if waiting:
-                output.line(f"Up after {waited}; begins by itself once it can: {', '.join(waiting)}.")
+                names = " and ".join(waiting)
+                output.line(f"Up after {waited}; {names} will begin without a restart. Ctrl+C stops it.")
             else:
                 output.line(f"Ready after {waited}. Ctrl+C stops it.")
             output.next_step("Next, in another terminal: komadori add VIDEO --wait")

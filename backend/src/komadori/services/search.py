@@ -176,7 +176,7 @@ def _no_answer(ctx: Context, *, is_told: bool) -> DependencyError:
         )
     return DependencyError(
         f"No siglip worker gave the query a vector {waited}.",
-        hint="See whether it is busy or has stopped (`komadori doctor`), then search again.",
+        hint="See with `komadori doctor` whether the queue siglip has a worker, then search again.",
         code="no-embedding-worker",
     )
 

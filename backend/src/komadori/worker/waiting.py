@@ -150,12 +150,12 @@ class Provision:
         return models.request_pull(self.ctx, self.source)
 
     def _queued(self, job: Job) -> str:
+        text = f"{job.parameters['source']} is to be fetched, job {job.id}"
         with self.ctx.sessions.read() as session:
             is_served = bool(workers.of_queue(session, Queue.DEFAULT))
-        remedy = (
-            "" if is_served else "; no worker for the queue default runs: start `komadori worker default`"
-        )
-        return f"{job.parameters['source']} is to be fetched, job {job.id}{remedy}"
+        if is_served or time.time() - job.created_s < _START_PATIENCE_S:
+            return text
+        return f"{text}; the queue default has no worker: start one with `komadori worker default`"
 
     def _failed(self, job: Job) -> str:
         left_min = max(1, round((self._next_try_s - self.now_s()) / 60))
