@@ -1,4 +1,4 @@
-"""The example file names every setting and compose variable once; with all comments taken away it is valid."""
+"""The example file names each setting and compose variable once; with all comments taken away it is valid."""
 
 import re
 from pathlib import Path
