@@ -19,6 +19,14 @@ _PROGRAMS = (ROOT / ".venv" / "bin" / "docker-compose", "docker-compose")
 _BACKEND_PARTS = ("src", "requirements", "scripts")
 _LEAVE_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache")
 
+_TRANSLATED = frozenset(
+    {"build", "cap_drop", "command", "entrypoint", "environment", "extra_hosts", "healthcheck", "image"}
+    | {"init", "mem_limit", "memswap_limit", "networks", "pids_limit", "ports", "read_only", "restart"}
+    | {"security_opt", "shm_size", "stop_signal", "tmpfs", "user", "volumes", "working_dir"}
+)
+_WITHOUT_MEANING_HERE = frozenset({"depends_on", "deploy", "logging", "profiles", "stop_grace_period"})
+"""The order of starts, cards, and what only the real engine does."""
+
 
 def find_program() -> str | None:
     """The real compose, or None; the one of Python, with the same name, is no judge of these files."""
@@ -76,6 +84,11 @@ class Service:
         """What follows the image's entry point; empty for the image's own command."""
         return list(self.raw.get("command") or [])
 
+    def __post_init__(self) -> None:
+        """Nothing that the files say may be passed over in silence."""
+        unknown = set(self.raw) - _TRANSLATED - _WITHOUT_MEANING_HERE
+        assert not unknown, f"{self.name} has {sorted(unknown)}, which these scenes cannot give to podman"
+
     def arguments(self, rename: Callable[[str], str]) -> list[str]:
         """The arguments of ``podman run`` before the image; ``rename`` names networks and volumes."""
         return [
@@ -110,6 +123,7 @@ class Service:
             "--pids-limit": self.raw.get("pids_limit"),
             "--restart": self.raw.get("restart"),
             "--user": self.raw.get("user"),
+            "--workdir": self.raw.get("working_dir"),
             "--stop-signal": self.raw.get("stop_signal"),
         }
         return [part for option, value in pairs.items() if value for part in (option, str(value))]
@@ -120,7 +134,6 @@ class Service:
             *(["--init"] if self.raw.get("init") else []),
             *(part for place in self.raw.get("tmpfs", ()) for part in ("--tmpfs", str(place))),
             *(part for right in self.raw.get("cap_drop", ()) for part in ("--cap-drop", right)),
-            *(part for right in self.raw.get("cap_add", ()) for part in ("--cap-add", right)),
             *(
                 part
                 for option in self.raw.get("security_opt", ())

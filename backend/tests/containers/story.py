@@ -49,7 +49,7 @@ class Story:
 
     def add_clip(self) -> None:
         """Take every frame of the clip and embed it."""
-        job = self.api.post("/videos", path="/media/shapes.mp4", sampler="all-frames", sampler_parameters={})
+        job = self.api.post("/videos", path="/media/shapes.mp4", sampler="all_frames", sampler_parameters={})
         ingested = self.api.ended(job["id"])
         assert (ingested["state"], ingested["done"], ingested["failed"]) == ("done", N_FRAMES, 0), ingested
         embedded = self.api.ended(ingested["children"][0])
