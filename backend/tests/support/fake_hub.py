@@ -65,9 +65,9 @@ class Request:
 
 
 class FakeHub:
-    """Serves repositories until it is closed; a context manager."""
+    """Serves repositories until it is closed; a context manager. Ports are free ones unless named."""
 
-    def __init__(self) -> None:
+    def __init__(self, ports: tuple[int, int] = (0, 0)) -> None:
         self.repositories: dict[str, Repository] = {}
         self.tokens: set[str] = set()
         self.faults = Faults()
@@ -76,7 +76,10 @@ class FakeHub:
         self.page_size = 1000
         self.is_closing = threading.Event()
         self._blobs: dict[str, tuple[str, bytes]] = {}
-        self._servers = [_Server(self, is_storage=False), _Server(self, is_storage=True)]
+        self._servers = [
+            _Server(self, ports[0], is_storage=False),
+            _Server(self, ports[1], is_storage=True),
+        ]
 
     def __enter__(self) -> "FakeHub":
         for server in self._servers:
@@ -133,8 +136,8 @@ def is_large(name: str) -> bool:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, hub: FakeHub, *, is_storage: bool) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, hub: FakeHub, port: int, *, is_storage: bool) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.hub = hub
         self.is_storage = is_storage
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
