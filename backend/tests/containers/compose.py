@@ -92,18 +92,21 @@ class Service:
     def arguments(self, rename: Callable[[str], str]) -> list[str]:
         """The arguments of ``podman run`` before the image; ``rename`` names networks and volumes."""
         return [
+            *self.arguments_alone(rename),
+            *(["--restart", self.raw["restart"]] if self.raw.get("restart") else []),
+            *(part for network in self.networks for part in self._network(rename(network))),
+            *(part for port in self.raw.get("ports", ()) for part in _port(port)),
+            *(part for host in self.raw.get("extra_hosts", ()) for part in _host(host)),
+            *(["--entrypoint", json.dumps(self.raw["entrypoint"])] if self.raw.get("entrypoint") else []),
+        ]
+
+    def arguments_alone(self, rename: Callable[[str], str]) -> list[str]:
+        """The same for a container that reaches nobody and runs one command to its end."""
+        return [
             *self._limits(),
             *self._protection(),
             *(part for key, value in self._environment() for part in ("--env", f"{key}={value}")),
-            *(part for network in self.networks for part in self._network(rename(network))),
             *(part for volume in self.raw.get("volumes", ()) for part in _volume(volume, rename)),
-            *(part for port in self.raw.get("ports", ()) for part in _port(port)),
-            *(
-                part
-                for host in self.raw.get("extra_hosts", ())
-                for part in ("--add-host", host.replace("=", ":"))
-            ),
-            *(["--entrypoint", json.dumps(self.raw["entrypoint"])] if self.raw.get("entrypoint") else []),
             *self._health(),
         ]
 
@@ -121,7 +124,6 @@ class Service:
             "--memory-swap": self.raw.get("memswap_limit"),
             "--shm-size": self.raw.get("shm_size"),
             "--pids-limit": self.raw.get("pids_limit"),
-            "--restart": self.raw.get("restart"),
             "--user": self.raw.get("user"),
             "--workdir": self.raw.get("working_dir"),
             "--stop-signal": self.raw.get("stop_signal"),
@@ -200,6 +202,10 @@ def _volume(volume: Mapping[str, Any], rename: Callable[[str], str]) -> list[str
     source = rename(volume["source"]) if kind == "volume" else volume["source"]
     mode = ":ro" if volume.get("read_only") else ""
     return ["--volume", f"{source}:{target}{mode}"]
+
+
+def _host(host: str) -> list[str]:
+    return ["--add-host", host.replace("=", ":", 1)]
 
 
 def _port(port: Mapping[str, Any]) -> list[str]:

@@ -36,11 +36,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a user has after cloning, with the settings of the scenes and a clip among the footage."""
-    folder = compose.clone(tmp_path_factory.mktemp("clone"), SETTINGS)
-    clip = folder / "media" / "shapes.mp4"
-    source = ("-f", "lavfi", "-i", f"testsrc2=s=160x120:r=10:d={N_FRAMES / 10}")
-    ffmpeg(*source, "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-pix_fmt", "yuv420p", str(clip))
-    return folder
+    return footage(compose.clone(tmp_path_factory.mktemp("clone"), SETTINGS))
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +84,14 @@ def story(told: Story) -> Story:
     """The same with every worker ready, whatever the scene before did."""
     told.bring_back()
     return told
+
+
+def footage(folder: Path) -> Path:
+    """The clone with a clip among its footage."""
+    clip = folder / "media" / "shapes.mp4"
+    source = ("-f", "lavfi", "-i", f"testsrc2=s=160x120:r=10:d={N_FRAMES / 10}")
+    ffmpeg(*source, "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-pix_fmt", "yuv420p", str(clip))
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,10 +2,13 @@
 
 Nothing of the user's is seen or touched: images, containers and volumes lie in one folder, which is
 kept as the cache of the next run. Networks are the machine's, so that subnets are given out once.
-Everything a run makes carries its prefix, and :meth:`Engine.sweep` removes exactly that.
+Everything that a run makes carries its prefix, and :meth:`Engine.sweep` removes exactly that.
 """
 
+import fcntl
+import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -19,6 +22,7 @@ _NETWORKING = (Path("/usr/lib/podman/netavark"), Path("/usr/libexec/podman/netav
 _MAX_PROCESSES = 32_768
 _FOLDER_VARIABLE = "KOMADORI_TEST_CONTAINERS"
 _PREFIX = "komadori-test"
+_MADE_BY = re.compile(rf"{_PREFIX}-(?P<pid>\d+)-")
 
 
 class ProgramError(AssertionError):
@@ -32,7 +36,11 @@ def why_missing() -> str | None:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if not any(path.exists() for path in _NETWORKING):
         missing.append("netavark")
-    return f"not installed: {', '.join(missing)}; run scripts/install_container_tools.sh" if missing else None
+    return (
+        f"not installed: {', '.join(missing)}; run scripts/install_container_tools.sh as root"
+        if missing
+        else None
+    )
 
 
 def cache_folder() -> Path:
@@ -82,7 +90,10 @@ class Engine:
 
     def layers(self, image: str) -> list[str]:
         """The digests of an image's layers, lowest first."""
-        return self.podman("image", "inspect", "--format", '{{join .RootFS.Layers " "}}', image).split()
+        layers: list[str] = json.loads(
+            self.podman("image", "inspect", "--format", "{{json .RootFS.Layers}}", image)
+        )
+        return layers
 
     def image_id(self, image: str) -> str:
         """The digest of an image's configuration, which names its layers."""
@@ -93,16 +104,24 @@ class Engine:
         return int(self.podman("image", "inspect", "--format", "{{.Size}}", image)) // 1_000_000
 
     def sweep(self) -> None:
-        """Remove the containers, volumes and networks of this run, and nothing else."""
+        """Remove the containers, volumes and networks of this run and of those that were cut off."""
         removals = (
-            (["ps", "--all", "--format", "{{.Names}}"], ["rm", "--force", "--volumes", "--time", "0"]),
+            (
+                ["ps", "--all", "--format", "{{.Names}}"],
+                ["rm", "--force", "--depend", "--ignore", "--time", "0"],
+            ),
             (["volume", "ls", "--format", "{{.Name}}"], ["volume", "rm", "--force"]),
             (["network", "ls", "--format", "{{.Name}}"], ["network", "rm", "--force"]),
         )
         for listing, removal in removals:
-            names = [name for name in self.podman(*listing).split() if name.startswith(f"{self.prefix}-")]
+            names = [name for name in self.podman(*listing).split() if self._is_over(name)]
             if names:
                 self.podman(*removal, *names)
+
+    def _is_over(self, name: str) -> bool:
+        """Whether a thing was made by this run, or by one whose process is gone."""
+        match = _MADE_BY.match(name)
+        return match is not None and (name.startswith(f"{self.prefix}-") or not _is_alive(match["pid"]))
 
     def _run(
         self, command: Sequence[str], timeout_s: float, *, check: bool = True
@@ -128,11 +147,18 @@ def open_engine(folder: Path) -> Iterator[Engine]:
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     _write_configuration(folder)
     engine = Engine(folder, f"{_PREFIX}-{os.getpid()}")
-    try:
-        yield engine
-    finally:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the names of the images are the same in every run
         engine.sweep()
-        engine.podman("image", "prune", "--force")
+        try:
+            yield engine
+        finally:
+            engine.sweep()
+            engine.podman("image", "prune", "--force")
+
+
+def _is_alive(pid: str) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def _write_configuration(folder: Path) -> None:

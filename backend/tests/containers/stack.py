@@ -1,5 +1,6 @@
 """A running installation: the containers of the compose files, and what a user does with it."""
 
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,10 +37,9 @@ class Container:
         """Run a command inside: what it printed."""
         return self.engine.podman("exec", *(("--user", user) if user else ()), self.name, *command)
 
-    def try_execute(self, *command: str) -> tuple[int, str]:
-        """Run a command inside, which may fail: its exit status and all that it printed."""
-        done = self.engine.try_podman("exec", self.name, *command)
-        return done.returncode, done.stdout + done.stderr
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command inside, which may fail."""
+        return self.engine.try_podman("exec", self.name, *command)
 
     def kill(self) -> None:
         """SIGKILL for all of it, as an OOM killer of the machine or a power cut would."""
@@ -104,6 +104,10 @@ class Container:
         root = "/sys/fs/cgroup"
         return self.execute("sh", "-c", f"cat {root}/{first} 2>/dev/null || cat {root}/{second}")
 
+    def started(self) -> str:
+        """When it was started last."""
+        return self.inspect("{{.State.StartedAt}}")
+
     def published(self, port: int) -> str:
         """The address of this machine that leads to a port of the container."""
         return self.engine.podman("port", self.name, str(port))
@@ -141,6 +145,12 @@ class Stack:
         self.containers[f"{service}{instance}"] = container
         return container
 
+    def run_alone(self, service: str, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of Komadori's in a container of its own, without a network, to its end."""
+        wanted = self.definition.services[service]
+        options = ["--rm", "--network", "none", *wanted.arguments_alone(self.named)]
+        return self.engine.try_podman("run", *options, wanted.image, *command)
+
     def remove(self, name: str) -> None:
         """Remove one of its containers, which gets the time to end its work."""
         container = self.containers.pop(name)
@@ -149,7 +159,7 @@ class Stack:
 
     def down(self) -> None:
         """Remove its containers; networks and volumes stay until the engine sweeps."""
-        for container in self.containers.values():
+        for container in reversed(self.containers.values()):
             container.remove()
         self.containers.clear()
 

@@ -10,13 +10,13 @@ from tests.containers.stack import Api, Container, JsonDict, Stack
 N_FRAMES = 30
 TOKEN = "a-token-for-the-scenes"
 PASSWORD = "a-password-for-the-scenes"
-_DEMO_MODELS = "/opt/komadori/lib/python3.11/site-packages/komadori/demo_models"
+DEMO_MODELS = "/opt/komadori/lib/python3.11/site-packages/komadori/demo_models"
 SETTINGS = {
     "KOMADORI_TORCH": "cpu",
     "KOMADORI_TOKEN": TOKEN,
     "KOMADORI_REDIS_PASSWORD": PASSWORD,
-    "KOMADORI_EMBEDDER": f"{_DEMO_MODELS}/siglip2-demo",
-    "KOMADORI_SEGMENTER": f"{_DEMO_MODELS}/sam3-demo",
+    "KOMADORI_EMBEDDER": f"{DEMO_MODELS}/siglip2-demo",
+    "KOMADORI_SEGMENTER": f"{DEMO_MODELS}/sam3-demo",
     "KOMADORI_GPU_LOCK": "shared",
     "KOMADORI_THREADS": "1",
     "KOMADORI_LEASE_S": "3",
@@ -47,14 +47,19 @@ class Story:
     api: Api
     video_id: str = ""
 
-    def add_clip(self) -> None:
-        """Take every frame of the clip and embed it."""
+    def ingest(self) -> JsonDict:
+        """Take every frame of the clip: the job."""
         job = self.api.post("/videos", path="/media/shapes.mp4", sampler="all_frames", sampler_parameters={})
         ingested = self.api.ended(job["id"])
         assert (ingested["state"], ingested["done"], ingested["failed"]) == ("done", N_FRAMES, 0), ingested
+        self.video_id = ingested["result"]["video_id"]
+        return ingested
+
+    def add_clip(self) -> None:
+        """Take every frame of the clip and embed it."""
+        ingested = self.ingest()
         embedded = self.api.ended(ingested["children"][0])
         assert (embedded["state"], embedded["done"]) == ("done", N_FRAMES), embedded
-        self.video_id = ingested["result"]["video_id"]
 
     def annotate(self, scene: str, n_prompts: int = 12) -> tuple[str, list[str]]:
         """Start a job over all frames with prompts that no other scene has: its id and the prompts."""

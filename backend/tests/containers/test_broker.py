@@ -31,9 +31,9 @@ def test_nobody_reaches_the_broker_from_outside(story: Story, built: Engine, bro
     networks = json.loads(broker.inspect("{{json .NetworkSettings.Networks}}"))
     assert list(networks) == [story.stack.named("backplane")]
     route = "import socket; socket.create_connection(('192.0.2.1', 80), 2)"
-    status, said = broker.try_execute("python3", "-c", route)
-    assert status != 0
-    assert "unreachable" in said, "its network leads nowhere"
+    done = broker.run("python3", "-c", route)
+    assert done.returncode != 0
+    assert "unreachable" in done.stderr, "its network leads nowhere"
 
 
 def test_the_broker_wants_its_password(story: Story, built: Engine) -> None:

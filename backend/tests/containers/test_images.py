@@ -49,9 +49,8 @@ def read(folder: Path) -> Definition:
 def python_in(engine: Engine, definition: Definition, service: str, *arguments: str) -> str:
     """What Python prints in a container that has what the files give the service, but no network."""
     wanted = definition.services[service]
-    given = [*wanted.arguments(engine.name), "--restart", "no", "--network", "none", "--entrypoint", "python"]
-    options = _without(given, {"--network", "--publish", "--add-host", "--restart"})
-    return engine.podman("run", "--rm", "--network", "none", *options, wanted.image, *arguments)
+    options = ["--rm", "--network", "none", "--entrypoint", "python", *wanted.arguments_alone(engine.name)]
+    return engine.podman("run", *options, wanted.image, *arguments)
 
 
 @pytest.mark.parametrize("service", sorted(_HAS))
@@ -105,15 +104,3 @@ def test_a_change_of_the_code_rebuilds_the_last_layers_only(
     assert before[: len(kept)] == kept, "the kept layers are the lowest"
     assert len(before) - len(kept) <= _MAX_LAYERS_OF_CODE
     assert re.search(r"--require-hashes [^\n]*requirements\.txt\n(?:[^\n]*\n)?--> Using cache", written)
-
-
-def _without(arguments: list[str], options: set[str]) -> list[str]:
-    """The arguments but those options and their values."""
-    kept: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        if argument in options:
-            next(rest)
-        else:
-            kept.append(argument)
-    return kept
