@@ -10,6 +10,7 @@ import pytest
 
 from komadori.doctor import container, nvidia
 from komadori.doctor.report import Check, Finding, Status, examine
+from komadori.settings import Settings
 from tests.support.fake_nvml import install, machine_with_card
 
 
@@ -59,9 +60,7 @@ def test_a_driver_that_was_updated_while_it_ran_needs_a_reboot(
     assert found["gpu-cards"].result.detail == "needs gpu-driver"
 
 
-@pytest.mark.parametrize(
-    ("rc", "remedy"), [(9, "modprobe nvidia"), (17, "docker compose restart"), (999, "nvidia-smi")]
-)
+@pytest.mark.parametrize(("rc", "remedy"), [(9, "modprobe nvidia"), (17, "nvidia-smi"), (999, "nvidia-smi")])
 def test_what_else_a_driver_may_refuse_with(
     rc: int, remedy: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +70,77 @@ def test_what_else_a_driver_may_refuse_with(
 
     assert finding.status is Status.FAIL
     assert remedy in finding.result.remedy
+
+
+def test_a_container_that_lost_its_devices_is_to_be_started_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NVML then fails with "Unknown Error": NVIDIA/nvidia-container-toolkit#48."""
+    install(monkeypatch, rc=999)
+    (root / ".dockerenv").touch()
+
+    finding = _findings(root)["gpu-driver"]
+
+    assert finding.status is Status.FAIL
+    assert "docker compose restart" in finding.result.remedy
+
+
+@pytest.mark.parametrize("answers", [{"rc": 17}, {"cuda": 11040}])
+def test_the_driver_of_wsl_is_that_of_windows(
+    answers: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that Windows blocks: microsoft/WSL#10289."""
+    install(monkeypatch, **answers)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/dxg").touch()
+
+    finding = _findings(tmp_path)["gpu-driver"]
+
+    assert finding.status is Status.FAIL
+    assert "wsl --update" in finding.result.remedy
+    assert "apt" not in finding.result.remedy
+
+
+def test_wsl_on_a_machine_without_an_nvidia_card_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/dxg").touch()
+
+    plain, required = _findings(tmp_path), _findings(tmp_path, require_gpu=True)
+
+    assert plain["gpu-driver"].status is Status.SKIP
+    assert plain["gpu-cards"].result.detail == "needs gpu-driver"
+    assert required["gpu-driver"].status is Status.FAIL
+
+
+def test_a_jetson_has_a_card_without_nvml(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/nvmap").touch()
+
+    found = _findings(tmp_path)
+
+    assert (found["gpu-device"].status, found["gpu-driver"].status) == (Status.OK, Status.SKIP)
+
+
+def test_who_chose_the_processor_is_told_of_no_card(tmp_path: Path) -> None:
+    _pci_device(tmp_path, "0x10de", "0x030200")
+    processor = Settings(device="cpu", _env_file=None)
+
+    assert nvidia.check_device(processor, root=tmp_path).status is Status.SKIP
+    assert nvidia.check_device(processor, require_gpu=True, root=tmp_path).status is Status.FAIL
+
+
+def test_a_driver_that_tells_no_memory_is_not_said_to_have_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of cards that share the memory of the machine."""
+    install(monkeypatch, no_memory=1)
+
+    found = _findings(root)
+
+    assert (
+        found["gpu-cards"].result.detail == "0 NVIDIA L4, its driver tells no memory, compute capability 8.9"
+    )
+    assert found["gpu-memory"].result.detail.startswith("0 NVIDIA L4: its driver tells no memory")
 
 
 def test_a_driver_that_never_answers_is_given_up(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from komadori.doctor import host
+from komadori.doctor import container, host
 from komadori.doctor.nvidia import Card, Driver
 from komadori.doctor.report import Finding, Status, examine
 from tests.support.fake_nvml import install
@@ -162,6 +162,27 @@ def test_docker_may_know_the_cards_by_cdi(programs: Path) -> None:
     _docker(programs, DiscoveredDevices=[{"Source": "cdi", "ID": "nvidia.com/gpu=all"}])
 
     assert _host("gpu-runtime")["gpu-runtime"].result.detail == "Docker knows nvidia.com/gpu=all by CDI"
+
+
+@pytest.mark.usefixtures("programs")
+def test_without_docker_nothing_of_it_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "is_inside", lambda: False)
+
+    found = _host("docker", "compose", "docker-disk", "gpu-toolkit", "gpu-runtime")
+
+    assert {finding.status for finding in found.values()} == {Status.SKIP}
+    assert "docs.docker.com" in found["docker"].result.remedy
+
+
+def test_a_slice_of_a_card_may_be_chosen_where_cards_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOMADORI_SIGLIP_GPU", "MIG-5a1ed3f3-5ee3-5bb0-9d4c-3f3ba7a1c1e0")
+    monkeypatch.setenv("KOMADORI_SAM3_GPU", "0:1")
+    whole, cut = (partial(Driver, has_library=True, cards=(Card(0, has_mig=mig),)) for mig in (False, True))
+
+    assert host.check_choice(None, folder=tmp_path, driver=whole).status is Status.FAIL
+    assert host.check_choice(None, folder=tmp_path, driver=cut).status is Status.OK
 
 
 def test_a_docker_that_was_not_told_of_the_toolkit_fails(programs: Path) -> None:

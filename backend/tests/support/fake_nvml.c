@@ -93,6 +93,8 @@ int nvmlDeviceGetUUID(void *card, char *to, unsigned length)
 int nvmlDeviceGetMemoryInfo(void *card, struct memory *found)
 {
     (void)card;
+    if (number("FAKE_NVML_NO_MEMORY", 0))
+        return 3; /* not supported */
     found->total = TOTAL_BYTES;
     found->used = (unsigned long long)number("FAKE_NVML_USED", 0);
     found->free = TOTAL_BYTES - found->used;

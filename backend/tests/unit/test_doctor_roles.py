@@ -24,7 +24,7 @@ def test_every_check_has_a_name_of_its_own_and_comes_after_what_it_needs(role: s
         seen.add(check.name)
 
 
-@pytest.mark.parametrize("role", ["app", "siglip", "sam3", "all"])
+@pytest.mark.parametrize("role", roles.ROLES)
 def test_checks_of_a_group_stand_together(role: str) -> None:
     groups = [check.group for check in roles.checks(role)]
     headlines = [group for at, group in enumerate(groups) if at == 0 or groups[at - 1] != group]

@@ -25,6 +25,9 @@ _LITTLE_DISK_BYTES = 30e9
 _NO_DISK_BYTES = 5e9
 _CDI_FOLDERS = ("etc/cdi", "var/run/cdi")
 _CHOICES = ("KOMADORI_SIGLIP_GPU", "KOMADORI_SAM3_GPU")
+_SLICE = re.compile(r"MIG-.+|\d+:\d+")
+"""A part of a card, by its UUID or by the numbers of the card and of the part."""
+
 _CHOICE = re.compile(r"^\s*(?:export\s+)?(KOMADORI_\w+_GPU)\s*=\s*[\"']?([^\"'#\s]*)")
 
 _INSTALL_DOCKER = "Install Docker Engine, as docs.docker.com/engine/install says for your system."
@@ -68,7 +71,7 @@ def check_docker(_settings: Any, *, engine: Callable[[], dict[str, Any]]) -> Res
     if shutil.which("docker") is None and container.is_inside():
         return skip("this is a container; run verify_gpu.py on the host")
     if shutil.which("docker") is None:
-        return warn("docker is not installed", f"{_INSTALL_DOCKER} Without it, `make local` runs everything.")
+        return skip("docker is not installed", f"{_INSTALL_DOCKER} Without it, `make local` runs everything.")
     found = engine()
     errors = found.get("ServerErrors") or []
     if not errors:
@@ -107,6 +110,8 @@ def check_toolkit(_settings: Any) -> Result:
     """Whether NVIDIA's container toolkit is installed and can reach the driver."""
     if shutil.which("nvidia-ctk") is None and container.is_inside():
         return skip("this is a container; run verify_gpu.py on the host")
+    if shutil.which("nvidia-ctk") is None and shutil.which("docker") is None:
+        return skip("docker is not installed: no container is to be given a card")
     if shutil.which("nvidia-ctk") is None:
         return fail("nvidia-ctk, NVIDIA's container toolkit, is not installed", _INSTALL_TOOLKIT)
     said = child.run(["nvidia-ctk", "--version"], _ANSWER_S)
@@ -156,7 +161,12 @@ def check_choice(_settings: Any, *, folder: Path, driver: Callable[[], nvidia.Dr
     cards = driver().cards
     known = {str(card.index) for card in cards} | {card.uuid for card in cards if card.uuid} | {"all"}
     chosen = _choices(folder)
-    wrong = {name: ids for name, ids in chosen.items() if not set(ids) <= known}
+    has_slices = any(card.has_mig for card in cards)
+    wrong = {
+        name: ids
+        for name, ids in chosen.items()
+        if not all(one in known or (has_slices and _SLICE.fullmatch(one)) for one in ids)
+    }
     if wrong:
         name, ids = next(iter(wrong.items()))
         return fail(

@@ -29,12 +29,17 @@ _NVML_CHILD = Path(__file__).with_name("nvml_child.py")
 _ANSWER_S = 20.0
 _NVIDIA_VENDOR = "0x10de"
 _DISPLAY_CLASS = "0x03"
-_NOT_LOADED, _BLOCKED, _MISMATCH = 9, 17, 18
-"""Return codes of NVML: driver not loaded, blocked by the operating system, driver/library mismatch."""
+_NOT_TOLD = "its driver tells no memory"
+_NOT_LOADED, _BLOCKED, _MISMATCH, _UNKNOWN = 9, 17, 18, 999
+"""Return codes of NVML: driver not loaded, blocked by the operating system, driver/library mismatch, unknown."""
 
 _INSTALL_DRIVER = (
-    "Install NVIDIA's driver, 525 or newer, and reboot: `sudo apt install nvidia-driver` on Debian "
+    "Install NVIDIA's driver, 535 or newer, and reboot: `sudo apt install nvidia-driver` on Debian "
     "(non-free), `sudo ubuntu-drivers install` on Ubuntu."
+)
+_DRIVER_OF_WINDOWS = (
+    "Update NVIDIA's driver in Windows and WSL itself (`wsl --update`), then `wsl --shutdown`; no driver "
+    "belongs into the Linux of WSL."
 )
 _WITHOUT_GPU = (
     "Do not use the GPU overlay here: `make up` (docker/docker-compose.cpu.yml) or `komadori up` "
@@ -44,7 +49,7 @@ _WITHOUT_GPU = (
 
 @dataclass(frozen=True)
 class Card:
-    """One card as its driver sees it; None where the driver does not say.
+    """One card as its driver sees it; None, or 0 bytes, where the driver does not say.
 
     Attributes:
         index: Its number for NVIDIA_VISIBLE_DEVICES and ``device_ids``.
@@ -149,7 +154,7 @@ def checks(
         Check(
             "gpu-driver",
             GROUP,
-            on_driver(check_driver, root=root),
+            on_driver(check_driver, require_gpu=require_gpu, root=root),
             deadline_s=_ANSWER_S + 5,
             needs=("gpu-device",),
         ),
@@ -159,12 +164,16 @@ def checks(
     ]
 
 
-def check_device(_settings: Any, *, require_gpu: bool = False, root: Path = ROOT) -> Result:
+def check_device(settings: Any, *, require_gpu: bool = False, root: Path = ROOT) -> Result:
     """Whether there is an NVIDIA card, and device files (/dev/nvidia*, /dev/dxg in WSL) to reach it by."""
+    if not require_gpu and settings is not None and settings.device == "cpu":
+        return skip("KOMADORI_DEVICE is cpu: no card is used")
     dev = root / "dev"
     nodes = sorted(node.name for node in dev.glob("nvidia[0-9]*"))
     if (dev / "dxg").exists():
         return ok("/dev/dxg: the card of Windows, through WSL")
+    if (dev / "nvmap").exists() and not nodes:
+        return ok("/dev/nvmap: the card of a Tegra (Jetson)")
     if nodes and not (dev / "nvidia-uvm").exists():
         return warn(
             f"/dev/{', /dev/'.join(nodes)}, but no /dev/nvidia-uvm, which CUDA needs",
@@ -186,21 +195,22 @@ def check_device(_settings: Any, *, require_gpu: bool = False, root: Path = ROOT
     return missing("there is an NVIDIA card, but no driver for it is loaded", _INSTALL_DRIVER)
 
 
-def check_driver(_settings: Any, *, driver: Callable[[], Driver], root: Path = ROOT) -> Result:
+def check_driver(
+    _settings: Any, *, driver: Callable[[], Driver], require_gpu: bool = False, root: Path = ROOT
+) -> Result:
     """Whether the driver answers, its library fits its kernel module, and it knows CUDA 12.1 or newer."""
     if not any((root / "dev" / name).exists() for name in ("nvidiactl", "nvidia0", "dxg")):
         return skip("no device files to ask it by")
     found = driver()
     if not found.has_library:
-        return fail(f"the library of the driver does not load: {found.error}", _library_remedy(root))
+        return _without_library(found, root, require_gpu=require_gpu)
     if found.rc:
         return _refusal(found, root)
     cuda = ".".join(str(part) for part in found.cuda)
     facts = {"driver": found.version, "cuda": cuda}
     if found.cuda < OLDEST_CUDA:
-        return fail(
-            f"driver {found.version} knows CUDA {cuda} at most, and 12.1 is needed", _INSTALL_DRIVER, **facts
-        )
+        remedy = _DRIVER_OF_WINDOWS if _is_wsl(root) else _INSTALL_DRIVER
+        return fail(f"driver {found.version} knows CUDA {cuda} at most, and 12.1 is needed", remedy, **facts)
     return ok(f"driver {found.version}, runs CUDA {found.cuda[0]}.x (made for {cuda})", **facts)
 
 
@@ -229,10 +239,8 @@ def check_memory(_settings: Any, *, driver: Callable[[], Driver], root: Path = R
     lines = []
     for card in driver().cards:
         users = ", ".join(_user(pid, used, root) for pid, used in card.processes)
-        lines.append(
-            f"{card.label}: {_gb(card.free_bytes)} of {_gb(card.total_bytes)} free"
-            + (f"; used by {users}" if users else "")
-        )
+        free = f"{_gb(card.free_bytes)} of {_gb(card.total_bytes)} free" if card.total_bytes else _NOT_TOLD
+        lines.append(f"{card.label}: {free}" + (f"; used by {users}" if users else ""))
     detail = "\n".join(lines)
     if all(card.free_bytes < card.total_bytes / 4 for card in driver().cards):
         return warn(detail, "End what else uses the cards (`nvidia-smi` lists it), or use smaller models.")
@@ -288,29 +296,44 @@ def _has_card(root: Path) -> bool:
     )
 
 
+def _without_library(found: Driver, root: Path, *, require_gpu: bool) -> Result:
+    """WSL has its device file whatever card is in the machine; elsewhere it is only there with a card."""
+    said = f"the library of the driver does not load: {found.error}"
+    if is_inside(root):
+        remedy = "Set NVIDIA_DRIVER_CAPABILITIES=compute,utility, and see `nvidia-ctk --version` on the host."
+        return fail(said, remedy)
+    if not _is_wsl(root):
+        return fail(said, _INSTALL_DRIVER)
+    if require_gpu:
+        return fail(said, _DRIVER_OF_WINDOWS)
+    return skip(f"Windows has no NVIDIA card or no driver for it ({found.error})", _DRIVER_OF_WINDOWS)
+
+
 def _refusal(found: Driver, root: Path) -> Result:
     """What an initialisation that failed means."""
+    kernel_log = "See `nvidia-smi` and `sudo dmesg | grep -i nvrm` on the host."
     if found.rc == _MISMATCH:
         return fail(
             f"{found.error}: the kernel runs module {_module_version(root) or 'of another version'}",
             "The driver was updated while it ran. Reboot: `sudo reboot`.",
         )
     if found.rc == _NOT_LOADED:
-        return fail(
-            found.error, "Load it: `sudo modprobe nvidia`; if that fails, see `sudo dmesg | grep -i nvrm`."
+        remedy = (
+            "Load it on the host: `sudo modprobe nvidia`; if that fails, see `sudo dmesg | grep -i nvrm`."
         )
-    if found.rc == _BLOCKED:
+        return fail(found.error, remedy)
+    if found.rc == _BLOCKED and _is_wsl(root):
+        return fail(found.error, _DRIVER_OF_WINDOWS)
+    if found.rc == _UNKNOWN and is_inside(root):  # NVIDIA/nvidia-container-toolkit#48
         return fail(
-            f"{found.error} (the control group of a container loses its devices when systemd reloads)",
-            "Restart this container: `make rebuild-gpu`, or `docker compose restart`.",
+            f"{found.error}, as when a container lost its devices because systemd was reloaded",
+            "Start this container again: `make rebuild-gpu`, or `docker compose restart`.",
         )
-    return fail(f"{found.error} (NVML error {found.rc})", "See `nvidia-smi` and `sudo dmesg | grep -i nvrm`.")
+    return fail(f"{found.error} (NVML error {found.rc})", kernel_log)
 
 
-def _library_remedy(root: Path) -> str:
-    if is_inside(root):
-        return "Set NVIDIA_DRIVER_CAPABILITIES=compute,utility, and see `nvidia-ctk --version` on the host."
-    return _INSTALL_DRIVER
+def _is_wsl(root: Path) -> bool:
+    return (root / "dev/dxg").exists()
 
 
 def _module_version(root: Path) -> str:
@@ -322,7 +345,8 @@ def _described(card: Card) -> str:
     if card.error:
         return f"{card.index}: {card.error}"
     capability = ".".join(str(part) for part in card.capability or ("?",))
-    return f"{card.label}, {_gb(card.total_bytes)}, compute capability {capability}"
+    memory = _gb(card.total_bytes) if card.total_bytes else _NOT_TOLD
+    return f"{card.label}, {memory}, compute capability {capability}"
 
 
 def _user(pid: int, used: int | None, root: Path) -> str:
