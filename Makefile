@@ -55,7 +55,7 @@ down: compose-is-there ## Stop and remove all containers; data and models stay
 test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
-test-containers: $(VENV)/.dev ## Build the real images and try them in containers, with buildah and podman
+test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and try them in containers, with buildah and podman
 	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers
 
 check: $(VENV)/.dev ## Look at style, types, layers and whether the generated documents are fresh
