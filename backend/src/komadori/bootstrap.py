@@ -46,7 +46,7 @@ def open_context(settings: Settings, queue: JobQueue | None = None) -> Context:
         sessions=Sessions(settings.effective_database_url),
         blobs=registry.factory("stores", "local")(home / "blobs"),
         queue=queue,
-        index_of=_index_opener(home / "vectors"),
+        index_of=_index_opener(settings, home / "vectors"),
         options=Options(
             embedder=settings.embedder,
             segmenter=settings.segmenter,
@@ -149,18 +149,23 @@ class WorkerParts:
         """Whose turn on the card this worker has been waiting for, if that has been long."""
         return self._turns.waiting
 
+    @property
+    def lacking(self) -> str:
+        """What a worker that could not :meth:`load` waits for."""
+        return "model" if self._embedder is None else "vector index"
+
     def load(self) -> str:
         """Load the model of the queue: a line for people that says which and where it runs.
 
         Raises:
-            KomadoriError: It cannot be loaded; a later attempt may succeed.
+            KomadoriError: It cannot be loaded, or the index of its vectors not be opened; a later
+                attempt may succeed.
         """
         if self._queue == Queue.DEFAULT:
             return "ready"
         try:
             self._take_card()
-            with loading_in_turn(self._turns):
-                return self._load_model()
+            return self._load()
         except KomadoriError:
             raise
         except Exception as error:
@@ -195,14 +200,14 @@ class WorkerParts:
     def _embed(self, chunk: Chunk, progress: Progress) -> ChunkResult:
         embedder = self._embedder
         assert embedder is not None
-        with self._turns.stretch(progress.check_cancelled):
-            return embed.run_chunk(
-                self._ctx,
-                embedder,
-                chunk,
-                progress,
-                between_batches=lambda: _ignore(embed.answer_waiting_queries(self._ctx, embedder)),
-            )
+        return embed.run_chunk(
+            self._ctx,
+            embedder,
+            chunk,
+            progress,
+            between_batches=lambda: _ignore(embed.answer_waiting_queries(self._ctx, embedder)),
+            stretch=self._turns.stretch(progress.check_cancelled),
+        )
 
     def _annotate(self, chunk: Chunk, progress: Progress) -> ChunkResult:
         assert self._segmenter is not None
@@ -217,10 +222,17 @@ class WorkerParts:
             self._settings = wanted.model_copy(update={"device": self._card.device})
             self._turns = self._card.turns
 
+    def _load(self) -> str:
+        with loading_in_turn(self._turns):
+            said = self._load_model()
+        if self._embedder is not None:
+            embed.open_space(self._ctx, self._embedder)
+        return said
+
     def _load_model(self) -> str:
         if self._queue == Queue.SIGLIP:
-            self._embedder = TurnTakingEmbedder(load_embedder(self._settings), self._turns)
-            embed.register(self._ctx, self._embedder)
+            if self._embedder is None:  # else only the index was lacking
+                self._embedder = TurnTakingEmbedder(load_embedder(self._settings), self._turns)
             return f"{self._embedder.space.model_id} on {self._embedder.device_name}"
         self._segmenter = TurnTakingSegmenter(load_segmenter(self._settings), self._turns)
         return f"{self._segmenter.model_id} on {self._segmenter.device_name}"
@@ -255,10 +267,16 @@ def _load_model(settings: Settings, kind: str, source: str, **options: object) -
     return create(model.directory, revision=model.revision, model_id=model.model_id, **runtime, **options)
 
 
-def _index_opener(root: Path) -> Callable[[EmbeddingSpace], VectorIndex]:
+def _index_opener(settings: Settings, root: Path) -> Callable[[EmbeddingSpace], VectorIndex]:
+    token = settings.token.get_secret_value() if settings.token else None
+
     @lru_cache(maxsize=16)
     def index_of(space: EmbeddingSpace) -> VectorIndex:
-        index: VectorIndex = registry.factory("indexes", "flat")(root / space.key, space.dim)
+        index: VectorIndex
+        if settings.vectors == "api":
+            index = registry.factory("indexes", "api")(settings.url, space.key, space.dim, token=token)
+        else:
+            index = registry.factory("indexes", "flat")(root / space.key, space.dim)
         return index
 
     return index_of

@@ -36,7 +36,10 @@ class Settings(BaseSettings):
     broker_url: str | None = Field(
         None, description="URL of the Redis server; the embedded one on a unix socket when not set."
     )
-    url: str = Field("http://127.0.0.1:8000", description="Where the command line finds the API.")
+    url: str = Field(
+        "http://127.0.0.1:8000",
+        description="Where the command line, and a worker with KOMADORI_VECTORS=api, find the API.",
+    )
     token: SecretStr | None = Field(
         None, description="When set, every request to the API must carry it as a bearer token."
     )
@@ -52,6 +55,11 @@ class Settings(BaseSettings):
         None,
         description="For an API in a container that listens on all of its addresses: the address of the host "
         "on which its port is published, which decides who can reach it.",
+    )
+    vectors: Literal["local", "api"] = Field(
+        "local",
+        description="Where a SigLIP 2 worker keeps vectors: `local`, in the home, or `api`, on the machine "
+        "of the API at KOMADORI_URL, for a worker elsewhere. The API itself always has them in its home.",
     )
     embedder: str = Field(
         "google/siglip2-base-patch16-224",

@@ -1,6 +1,8 @@
-"""What every registered vector index does."""
+"""What every registered vector index does; the one by way of the API does it over real HTTP."""
 
 import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,27 +10,48 @@ import pytest
 
 from komadori.core import registry
 from komadori.core.errors import ConflictError, InputError, NotFoundError
+from komadori.core.types import EmbeddingSpace
+from komadori.db.repositories import embeddings
 from komadori.vectors.base import VectorIndex
+from tests.support.app import InlineSystem, inline_system, live_server
 from tests.support.vectors import Floats, nearest, unit_vectors, vectors_of
 
 DIM = 16
 AXES = np.eye(DIM, dtype=np.float32)
 
 
+Opener = Callable[[int], VectorIndex]
+"""Opens the index of a test, once more each time, for vectors of that dimension."""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InlineSystem]:
+    """An installation whose API the index ``api`` talks to."""
+    with inline_system(tmp_path_factory.mktemp("home"), token="secret") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(system: InlineSystem) -> Iterator[str]:
+    with live_server(system.app) as served:
+        yield served
+
+
 @pytest.fixture(params=registry.names("indexes"))
-def name(request: pytest.FixtureRequest) -> str:
-    registered: str = request.param
-    return registered
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    create = registry.factory("indexes", request.param)
+    if request.param != "api":
+        return partial(create, tmp_path / "index")
+    space = EmbeddingSpace("model", request.node.name, "none", DIM)
+    system = request.getfixturevalue("system")
+    with system.ctx.sessions.write() as session:
+        embeddings.register_space(session, space, "model")
+    return partial(create, request.getfixturevalue("url"), space.key, token="secret")
 
 
 @pytest.fixture
-def index(name: str, tmp_path: Path) -> VectorIndex:
-    return opened(name, tmp_path)
-
-
-def opened(name: str, directory: Path, dim: int = DIM) -> VectorIndex:
-    made: VectorIndex = registry.factory("indexes", name)(directory / "index", dim)
-    return made
+def index(opened: Opener) -> VectorIndex:
+    return opened(DIM)
 
 
 def test_an_empty_index_finds_nothing(index: VectorIndex) -> None:
@@ -193,8 +216,8 @@ def test_a_query_that_makes_no_sense_is_refused(index: VectorIndex, query: Float
         index.search(query, k)
 
 
-def test_another_reader_sees_what_was_written_after_it_looked(name: str, tmp_path: Path) -> None:
-    writer, reader = opened(name, tmp_path), opened(name, tmp_path)
+def test_another_reader_sees_what_was_written_after_it_looked(opened: Opener) -> None:
+    writer, reader = opened(DIM), opened(DIM)
     assert reader.count() == 0
 
     writer.upsert([1, 2], AXES[:2])
@@ -203,20 +226,20 @@ def test_another_reader_sees_what_was_written_after_it_looked(name: str, tmp_pat
     assert writer.search(AXES[1], 5).ids.tolist() == [1]
 
 
-def test_everything_is_there_when_opened_again(name: str, tmp_path: Path) -> None:
-    opened(name, tmp_path).upsert(np.arange(300), vectors_of(range(300), DIM))
+def test_everything_is_there_when_opened_again(opened: Opener) -> None:
+    opened(DIM).upsert(np.arange(300), vectors_of(range(300), DIM))
 
-    again = opened(name, tmp_path)
+    again = opened(DIM)
 
     assert again.count() == 300
     assert np.array_equal(again.fetch(range(300)), vectors_of(range(300), DIM))
 
 
-def test_an_index_is_not_opened_with_another_dimension(name: str, tmp_path: Path) -> None:
-    opened(name, tmp_path).upsert([1], AXES[:1])
+def test_an_index_is_not_opened_with_another_dimension(opened: Opener) -> None:
+    opened(DIM).upsert([1], AXES[:1])
 
     with pytest.raises(ConflictError, match="16"):
-        opened(name, tmp_path, dim=8)
+        opened(8)
 
 
 def test_threads_may_search_while_others_write(index: VectorIndex) -> None:

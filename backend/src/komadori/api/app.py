@@ -25,6 +25,7 @@ from komadori.api.routes import (
     models,
     projects,
     searches,
+    spaces,
     system,
     verifications,
     videos,
@@ -49,6 +50,7 @@ _NOUNS = (
     verifications,
     embeddings,
     models,
+    spaces,
     workers,
     system,
 )
@@ -106,7 +108,7 @@ def access_of(settings: Settings, *, is_local: bool) -> Access:
 def _lifespan(settings: Settings, given: Context | None, reap_every_s: float) -> Any:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        ctx = given or open_context(settings)
+        ctx = given or open_context(settings.model_copy(update={"vectors": "local"}))
         reaper = Reaper(ctx, reap_every_s)
         app.state.ctx = ctx
         app.state.events = EventHub(ctx)

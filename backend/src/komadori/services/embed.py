@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 
 import numpy as np
@@ -56,11 +57,19 @@ def run_chunk(
     progress: Progress,
     *,
     between_batches: Callable[[], None] = lambda: None,
+    stretch: AbstractContextManager[None] | None = None,
 ) -> ChunkResult:
     """Embed those frames of a chunk that have no vector in the embedder's space yet.
 
-    ``between_batches`` is called after every forward pass, so that a person who searches
-    waits for one batch and not for the chunk.
+    Args:
+        ctx: The ports.
+        embedder: The model.
+        chunk: Names the frames.
+        progress: Hears of each frame, and may stop the work.
+        between_batches: Called after every forward pass, so that a person who searches waits for
+            one batch and not for the chunk.
+        stretch: Entered for the forward passes, and left before the index is written to: that
+            may be on another machine, and to wait for.
     """
     frame_ids: list[int] = chunk.payload["frame_ids"]
     space_id, index = register(ctx, embedder), ctx.index_of(embedder.space)
@@ -71,14 +80,15 @@ def run_chunk(
     issues: list[Issue] = []
     ids: list[int] = []
     vectors: list[EmbeddingBatch] = []
-    for frames, images in _read_ahead(ctx, missing, embedder.batch_size, issues):
-        progress.check_cancelled()
-        batch = embedder.embed_images(images)
-        issues += _refused(frames, batch)
-        ids += [frames[position].id for position in batch.kept]
-        vectors.append(batch)
-        progress.advance(len(frames))
-        between_batches()
+    with stretch or nullcontext():
+        for frames, images in _read_ahead(ctx, missing, embedder.batch_size, issues):
+            progress.check_cancelled()
+            batch = embedder.embed_images(images)
+            issues += _refused(frames, batch)
+            ids += [frames[position].id for position in batch.kept]
+            vectors.append(batch)
+            progress.advance(len(frames))
+            between_batches()
     if ids:
         index.upsert(ids, np.concatenate([batch.vectors for batch in vectors]))
     return ChunkResult(
@@ -96,6 +106,16 @@ def register(ctx: Context, embedder: ImageTextEmbedder) -> int:
         return active[0]
     with ctx.sessions.write() as session:
         return embeddings.register_space(session, embedder.space, ctx.options.embedder)
+
+
+def open_space(ctx: Context, embedder: ImageTextEmbedder) -> None:
+    """Make the embedder's space the one that searches use, and see that its index is within reach.
+
+    Raises:
+        KomadoriError: The index cannot be opened, for a reason that a person has to look at.
+    """
+    register(ctx, embedder)
+    ctx.index_of(embedder.space)
 
 
 def answer_query(ctx: Context, embedder: ImageTextEmbedder, query_id: int) -> bool:

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from komadori.core.disk import storage_errors
 from komadori.core.errors import ConflictError, InputError, NotFoundError, PermanentStorageError, StorageError
 from komadori.vectors import _head, _kernels, _ranking
+from komadori.vectors._checks import checked_ids, checked_query, checked_rows
 from komadori.vectors._files import FORGOTTEN, IndexFiles
 from komadori.vectors._filesystem import exclusive, require_local
 from komadori.vectors._head import Head, HeadFile
-from komadori.vectors._quantiser import UNIT_TOLERANCE, Quantiser
+from komadori.vectors._quantiser import Quantiser
 from komadori.vectors._ranking import Query
 from komadori.vectors._segments import Layout
 from komadori.vectors._view import View
@@ -107,12 +108,7 @@ class FlatIndex:
                 of another dimension.
             StorageError: The disk is full or failed; nothing has changed.
         """
-        checked = _checked_ids(ids)
-        rows = self._checked_vectors(vectors, len(checked))
-        if len(np.unique(checked)) != len(checked):
-            raise InputError(
-                "Expected distinct ids, some come twice.", hint="Give each id once.", code="duplicate-id"
-            )
+        checked, rows = checked_rows(ids, vectors, self.dim)
         if len(checked):
             with self._writing():
                 self._append(checked, rows)
@@ -120,7 +116,7 @@ class FlatIndex:
 
     def delete(self, ids: Sequence[int] | NDArray[np.int64]) -> None:
         """Forget these ids; unknown ones are ignored."""
-        wanted = np.unique(_checked_ids(ids))
+        wanted = np.unique(checked_ids(ids))
         with self._writing():
             view = self._current()
             known = wanted[view.table.slots_of(wanted) != FORGOTTEN]
@@ -149,12 +145,10 @@ class FlatIndex:
             InputError: ``k`` is below 1, or the vector is not finite, not of unit norm or of
                 another dimension.
         """
-        if k < 1:
-            raise InputError(f"Expected k of at least 1, got {k}.", hint="Ask for one result or more.")
-        rows = self._checked_vectors(np.asarray(vector)[np.newaxis], 1)
+        row = checked_query(vector, k, self.dim)
         view = self._current()
-        selections = view.everything() if within is None else view.select(_checked_ids(within))
-        query = Query(rows[0], self._quantiser.encode_query(rows[0]))
+        selections = view.everything() if within is None else view.select(checked_ids(within))
+        query = Query(row, self._quantiser.encode_query(row))
         return _ranking.nearest(selections, query, k, self._kernel)
 
     def fetch(self, ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
@@ -163,7 +157,7 @@ class FlatIndex:
         Raises:
             NotFoundError: An id is not there.
         """
-        wanted, view = _checked_ids(ids), self._current()
+        wanted, view = checked_ids(ids), self._current()
         slots = view.table.slots_of(wanted)
         missing = wanted[slots == FORGOTTEN]
         if len(missing):
@@ -245,26 +239,6 @@ class FlatIndex:
         if head.n_records > _LOG_SLACK * (view.count() + head.segment_rows):
             self._publish(replace(head, generation=head.generation + 1, n_records=0), view.live_pairs())
 
-    def _checked_vectors(self, vectors: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-        with np.errstate(over="ignore"):  # what becomes infinite is refused below
-            rows = np.ascontiguousarray(vectors, np.float32)
-            norms = np.linalg.norm(rows, axis=-1)
-        if rows.shape != (n, self.dim):
-            raise InputError(
-                f"Expected vectors of shape ({n}, {self.dim}), got {rows.shape}.",
-                hint="Give one vector for each id, from the model that the index was made for.",
-                code="vector-shape",
-            )
-        is_unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # False for NaN
-        if not is_unit.all():
-            raise InputError(
-                f"Expected vectors of norm 1, the one at {int(np.argmin(is_unit))} has "
-                f"{float(norms[~is_unit][0]):.6g}.",
-                hint="Divide each vector by its norm, and look for NaN in what the model gave.",
-                code="vector-not-unit",
-            )
-        return rows
-
 
 def _open_head(directory: Path, fresh: Head) -> HeadFile:
     path = directory / "head"
@@ -273,17 +247,6 @@ def _open_head(directory: Path, fresh: Head) -> HeadFile:
             if not path.exists():
                 _head.create(path, fresh)
     return HeadFile(path)
-
-
-def _checked_ids(ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    array = np.asarray(ids) if len(ids) else np.zeros(0, np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or not np.can_cast(array.dtype, np.int64):
-        raise InputError(
-            f"Expected ids as whole numbers of 64 bits (N,), got {array.dtype} of shape {array.shape}.",
-            hint="Give a flat list of the ids themselves.",
-            code="id-type",
-        )
-    return array.astype(np.int64, copy=False)
 
 
 def _missing(exc: FileNotFoundError) -> PermanentStorageError:

@@ -21,7 +21,6 @@ from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, answer_no
 from komadori.services import jobs, ownership
 from komadori.services.context import Context
 from komadori.settings import Settings
-from komadori.worker.waiting import WAITING_FOR_MODEL
 
 _REPORT_EVERY_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
@@ -58,7 +57,7 @@ class Child:
                 return
 
     def load(self) -> None:
-        """Load the model; as long as that fails, say why and try again, ever less often.
+        """Load the model and open its index; as long as that fails, say why and try again, ever less often.
 
         Celery gives a child no task before this returns, so nothing fails for it meanwhile.
         """
@@ -67,7 +66,7 @@ class Child:
             try:
                 self._become(WorkerState.READY, self.parts.load())
             except KomadoriError as error:
-                self._become(WorkerState.WAITING, f"{WAITING_FOR_MODEL} {error}")
+                self._become(WorkerState.WAITING, f"waiting for {self.parts.lacking}: {error}")
             else:
                 return
             time.sleep(pause_s)

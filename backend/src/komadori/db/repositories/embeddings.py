@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from komadori.core.errors import NotFoundError
 from komadori.core.types import EmbeddingSpace, JobState, JsonDict
 from komadori.db.repositories.statements import insert_missing
 from komadori.db.tables import EmbeddingRow, EmbeddingSpaceRow, FrameRow, QueryRow, VideoRow
 
 _IDS_AT_ONCE = 500
+
+UNKNOWN_SPACE = "unknown-space"
 
 
 class QueryKind(StrEnum):
@@ -80,6 +83,23 @@ def active_space(session: Session, source: str) -> tuple[int, EmbeddingSpace] | 
 def get_space(session: Session, space_id: int) -> EmbeddingSpace:
     """The space with that id."""
     return _space(session.get_one(EmbeddingSpaceRow, space_id))
+
+
+def space_by_key(session: Session, key: str) -> EmbeddingSpace:
+    """The space that has this :attr:`EmbeddingSpace.key`; there are as many as models were ever in use.
+
+    Raises:
+        NotFoundError: None has it.
+    """
+    for row in session.scalars(select(EmbeddingSpaceRow)):
+        space = _space(row)
+        if space.key == key:
+            return space
+    raise NotFoundError(
+        f"No model that was used here has the embedding space {key!r}.",
+        hint="A worker that shares the API's database makes it known when it starts.",
+        code=UNKNOWN_SPACE,
+    )
 
 
 def embedded(session: Session, space_id: int, frame_ids: Sequence[int]) -> set[int]:
