@@ -137,9 +137,7 @@ def test_a_driver_that_tells_no_memory_is_not_said_to_have_none(
 
     found = _findings(root)
 
-    assert (
-        found["gpu-cards"].result.detail == "0 NVIDIA L4, its driver tells no memory, compute capability 8.9"
-    )
+    assert found["gpu-cards"].result.detail.startswith("0 NVIDIA L4, its driver tells no memory, ")
     assert found["gpu-memory"].result.detail.startswith("0 NVIDIA L4: its driver tells no memory")
 
 

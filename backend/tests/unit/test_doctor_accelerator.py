@@ -1,5 +1,6 @@
 """How the facts that torch and the driver give are judged."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -15,9 +16,9 @@ from komadori.settings import Settings
 
 CARD = TorchCard("NVIDIA L4", (8, 9), free_bytes=22_000_000_000, total_bytes=24_000_000_000)
 PRODUCTS = {
-    "float32": {"size": 2048, "error": 1.2e-6, "tflops": 21.0},
-    "bfloat16": {"size": 2048, "error": 1.7e-3, "tflops": 90.0},
-    "tf32": {"size": 2048, "error": 3.1e-4, "tflops": 45.0},
+    "float32": {"device": "cuda:0", "size": 2048, "error": 1.2e-6, "tflops": 21.0},
+    "bfloat16": {"device": "cuda:0", "size": 2048, "error": 1.7e-3, "tflops": 90.0},
+    "tf32": {"device": "cuda:0", "size": 2048, "error": 3.1e-4, "tflops": 45.0},
 }
 FACTS = TorchFacts(
     version="2.10.0+cu128",
@@ -25,10 +26,9 @@ FACTS = TorchFacts(
     error="",
     arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "compute_90"),
     cards=(CARD,),
-    device="cuda",
     products=PRODUCTS,
 )
-CPU = replace(FACTS, version="2.13.0+cpu", cuda=None, arch_list=(), cards=(), device="cpu")
+CPU = replace(FACTS, version="2.13.0+cpu", cuda=None, arch_list=(), cards=())
 
 
 def _driver(version: str, cuda: tuple[int, int]) -> Driver:
@@ -73,6 +73,19 @@ def test_cuda_that_does_not_start_although_the_versions_fit_fails() -> None:
     assert "nvidia-modprobe -u" in result.remedy
 
 
+def test_cards_that_the_environment_hides_are_no_broken_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    hidden = replace(FACTS, cards=(), error="No CUDA GPUs are available")
+    required = Settings(device="cuda", _env_file=None)
+
+    for result in (
+        accelerator.judge_driver(hidden, _driver("550.54.15", (12, 4))),
+        accelerator.check_torch(required, torch=lambda: hidden),
+    ):
+        assert result.status is Status.FAIL
+        assert "Unset CUDA_VISIBLE_DEVICES ('7')" in result.remedy
+
+
 @pytest.mark.parametrize(
     ("capability", "arch_list", "status"),
     [
@@ -114,18 +127,41 @@ def test_a_card_that_is_newer_than_the_build_wants_a_newer_build() -> None:
     ],
 )
 def test_a_product_may_be_as_wrong_as_rounding_makes_it(dtype: str, error: float, status: Status) -> None:
-    facts = replace(FACTS, products={**PRODUCTS, dtype: {"size": 2048, "error": error, "tflops": 1.0}})
+    facts = replace(FACTS, products={**PRODUCTS, dtype: {**PRODUCTS[dtype], "error": error}})
 
     result = accelerator.judge_product(facts, dtype)
 
     assert result.status is status
-    assert result.facts["device"] == "cuda"
+    assert result.facts["device"] == "cuda:0"
+    assert "NaN" not in json.dumps(dict(result.facts)), "JSON has no such number"
+
+
+def test_a_format_that_no_card_computes_in_is_not_judged() -> None:
+    older = replace(FACTS, products={"float32": PRODUCTS["float32"]})
+
+    assert accelerator.judge_product(older, "bfloat16").status is Status.SKIP
+
+
+@pytest.mark.parametrize("error", [0.3, float("nan")])
+@pytest.mark.parametrize("faulty", [0, 1, 2])
+def test_the_worst_card_speaks_for_all(faulty: int, error: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def multiply(device: torch.device, _dtype: torch.dtype, size: int) -> torch_probe.Product:
+        return torch_probe.Product(str(device), size, error if device.index == faulty else 1e-6, 1.0)
+
+    monkeypatch.setattr(torch_probe, "multiply", multiply)
+    monkeypatch.setattr(torch_probe, "fastest_dtype", lambda _device: torch.float32)
+
+    worst = torch_probe.worst_products([torch.device("cuda", index) for index in range(3)])
+
+    assert {name: product.device for name, product in worst.items()} == dict.fromkeys(
+        ("float32", "tf32"), f"cuda:{faulty}"
+    )
 
 
 def test_a_product_says_how_tf32_does() -> None:
     assert accelerator.judge_product(FACTS, "float32").detail.splitlines() == [
-        "error 1.2e-06 against float64, 21 TFLOP/s on cuda (2048 x 2048)",
-        "with TF32: error 3.1e-04 against float64, 45 TFLOP/s on cuda (2048 x 2048)",
+        "error 1.2e-06 against float64, 21 TFLOP/s on cuda:0 (2048 x 2048)",
+        "with TF32: error 3.1e-04 against float64, 45 TFLOP/s on cuda:0 (2048 x 2048)",
     ]
 
 

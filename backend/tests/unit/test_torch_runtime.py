@@ -1,7 +1,7 @@
 """Which device and number format is chosen, and which are refused."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
@@ -54,6 +54,25 @@ def test_the_cpu_runs_in_what_it_is_fast_in(
     monkeypatch.setattr(torch_runtime, "cpu_has_bf16", lambda: has_bf16)
 
     assert choose_runtime("cpu").name == name
+
+
+@pytest.mark.parametrize(("card", "expected"), [("cuda:0", torch.float32), ("cuda:1", torch.bfloat16)])
+def test_each_card_runs_in_what_it_computes_itself(
+    card: str, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older and a newer card; torch answers for the current one."""
+    current = [0]
+
+    @contextmanager
+    def make_current(device: torch.device) -> Iterator[None]:
+        current.append(device.index)
+        yield
+        current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", make_current)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation: current[-1] == 1)
+
+    assert torch_runtime.fastest_dtype(torch.device(card)) == expected
 
 
 def test_auto_takes_the_cpu_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ torch runs in a process of its own (``komadori.ml.torch_probe``). What it said i
 :class:`TorchFacts`; the checks only judge that, so each case can be shown to them without a card.
 """
 
+import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,9 +66,8 @@ class TorchFacts:
         error: Why CUDA could not be started, or empty.
         arch_list: What it has code for: ``sm_80`` (machine code), ``compute_90`` (PTX).
         cards: Those that it can use.
-        device: "cuda" or "cpu", where the products were computed.
-        products: By number format ("float32", "bfloat16", on a card also "tf32"): its size, error
-            and tflops.
+        products: By number format ("float32", "bfloat16", on a card also "tf32") the worst of all cards:
+            its device ("cpu", "cuda:0"), size, error and tflops. Without bfloat16 where no card has it.
     """
 
     version: str
@@ -74,8 +75,7 @@ class TorchFacts:
     error: str
     arch_list: tuple[str, ...]
     cards: tuple[TorchCard, ...]
-    device: str
-    products: Mapping[str, Mapping[str, float]]
+    products: Mapping[str, Mapping[str, Any]]
 
 
 def read_torch() -> TorchFacts:
@@ -90,10 +90,10 @@ def read_torch() -> TorchFacts:
         if exc.code == "no-answer":
             hint = "The driver hangs: see `sudo dmesg | grep -iE 'nvrm|xid'`, then reboot."
             raise DependencyError(exc.message, hint=hint, code=exc.code) from None
-        raise DependencyError(
-            f"torch does not load or compute: {exc.message}",
-            hint="Build the image again (`make rebuild-gpu`), or reinstall torch.",
-        ) from exc
+        hint = "Build the image again (`make rebuild-gpu`), or reinstall torch."
+        if "out of memory" in exc.message:
+            hint = "The card is full: stop what uses it (see gpu-memory), and look again."
+        raise DependencyError(f"torch does not load or compute: {exc.message}", hint=hint) from exc
     return parse_torch(facts)
 
 
@@ -105,10 +105,7 @@ def parse_torch(facts: Mapping[str, Any]) -> TorchFacts:
         cuda=_pair(cuda) if cuda else None,
         error=facts["error"],
         arch_list=tuple(facts["arch_list"]),
-        cards=tuple(
-            TorchCard(**{**card, "capability": tuple(card["capability"])}) for card in facts["cards"]
-        ),
-        device=facts["device"],
+        cards=tuple(_parse_card(card) for card in facts["cards"]),
         products=facts["products"],
     )
 
@@ -147,8 +144,9 @@ def check_torch(settings: Settings, *, torch: Callable[[], TorchFacts], require_
     facts = torch()
     built = f"built for CUDA {_dotted(facts.cuda)}" if facts.cuda else "built for the CPU"
     detail = f"torch {facts.version}, {built}"
-    if facts.cards:
-        return ok(f"{detail}: {', '.join(card.name for card in facts.cards)}", device="cuda")
+    if facts.cards and (require_gpu or settings.device != "cpu"):
+        names = ", ".join(f"cuda:{number} {card.name}" for number, card in enumerate(facts.cards))
+        return ok(f"{detail}: {names}", device="cuda")
     if not require_gpu and not settings.device.startswith("cuda"):
         return ok(f"{detail}: models run on the CPU", device="cpu")
     wanted = "--require-gpu was given" if require_gpu else f"KOMADORI_DEVICE is {settings.device}"
@@ -156,7 +154,7 @@ def check_torch(settings: Settings, *, torch: Callable[[], TorchFacts], require_
         return fail(f"{detail}, and {wanted}", f"{_REBUILD.format('cu12')} {_CPU_INSTEAD}")
     return fail(
         f"{detail}, but it sees no card ({facts.error or 'none is visible'}), and {wanted}",
-        f"See the findings about the GPU above. {_CPU_INSTEAD}",
+        f"{_hidden() or 'See the findings about the GPU above.'} {_CPU_INSTEAD}",
     )
 
 
@@ -187,7 +185,8 @@ def judge_driver(facts: TorchFacts, driver: Driver) -> Result:
     if facts.error:
         return fail(
             f"{detail}, which fits, but CUDA does not start: {facts.error}",
-            "`sudo nvidia-modprobe -u -c=0` on the host, then start this container again; else reboot.",
+            _hidden()
+            or "`sudo nvidia-modprobe -u -c=0` on the host, then start this container again; else reboot.",
         )
     if driver.cuda[:1] == facts.cuda[:1] and driver.cuda < facts.cuda:
         return ok(f"{detail}: fits by minor-version compatibility")
@@ -229,13 +228,15 @@ def check_product(_settings: Settings, *, torch: Callable[[], TorchFacts], dtype
 
 def judge_product(facts: TorchFacts, dtype: str) -> Result:
     """Compare the error of a product with what rounding explains."""
-    product = facts.products[dtype]
-    detail = _described(product, facts.device)
+    product = facts.products.get(dtype)
+    if product is None:
+        return skip(f"the cards do not compute in {dtype}; models run in float32")
+    detail = _described(product)
     if "tf32" in facts.products and dtype == "float32":
-        detail += f"\nwith TF32: {_described(facts.products['tf32'], facts.device)}"
-    measured = {"device": facts.device, **product}
+        detail += f"\nwith TF32: {_described(facts.products['tf32'])}"
     if product["error"] <= LARGEST_ERROR[dtype]:
-        return ok(detail, **measured)
+        return ok(detail, **product)
+    measured = {**product, "error": product["error"] if math.isfinite(product["error"]) else None}
     return fail(
         f"{detail}; at most {LARGEST_ERROR[dtype]:.0e} was expected",
         "The results of this device are wrong. See gpu-health, lower its clocks, update its driver; "
@@ -282,12 +283,17 @@ def _parse_card(facts: Mapping[str, Any]) -> TorchCard:
     return TorchCard(facts["name"], (major, minor), facts["free_bytes"], facts["total_bytes"])
 
 
-def _described(product: Mapping[str, float], device: str) -> str:
-    speed = product["tflops"]
+def _described(product: Mapping[str, Any]) -> str:
     return (
-        f"error {product['error']:.1e} against float64, {speed:.3g} TFLOP/s on {device} "
-        f"({product['size']:.0f} x {product['size']:.0f})"
+        f"error {product['error']:.1e} against float64, {product['tflops']:.3g} TFLOP/s on "
+        f"{product['device']} ({product['size']} x {product['size']})"
     )
+
+
+def _hidden() -> str:
+    """The remedy where the environment hides cards from CUDA, which otherwise looks like a broken driver."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return "" if hidden is None else f"Unset CUDA_VISIBLE_DEVICES ({hidden!r}), or name a card that is there."
 
 
 def _runs_on(arch: str, capability: tuple[int, int]) -> bool:

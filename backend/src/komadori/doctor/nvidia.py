@@ -31,7 +31,7 @@ _NVIDIA_VENDOR = "0x10de"
 _DISPLAY_CLASS = "0x03"
 _NOT_TOLD = "its driver tells no memory"
 _NOT_LOADED, _BLOCKED, _MISMATCH, _UNKNOWN = 9, 17, 18, 999
-"""Return codes of NVML: driver not loaded, blocked by the operating system, driver/library mismatch, unknown."""
+"""Return codes of NVML: no driver loaded, blocked by the operating system, versions differ, unknown error."""
 
 _INSTALL_DRIVER = (
     "Install NVIDIA's driver, 535 or newer, and reboot: `sudo apt install nvidia-driver` on Debian "

@@ -1,17 +1,21 @@
 """What torch sees and how it computes here, printed as JSON: a program of its own.
 
 ``python -m komadori.ml.torch_probe`` is what the doctor runs, and kills when a driver hangs in it.
-A product of random matrices is compared with the same in float64: a card that only pretends to
-work, or one whose memory is faulty, does not pass for a sound one.
+A product of random matrices is compared with the same in float64, on each card: one that only
+pretends to work, or whose memory is faulty, does not pass for a sound one.
 """
 
 import json
+import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+
+from komadori.ml.torch_runtime import fastest_dtype
 
 _SIZE_CPU, _SIZE_CUDA = 768, 2048
 _ROUNDS = 10
@@ -23,11 +27,13 @@ class Product:
     """A matrix product of one number format.
 
     Attributes:
+        device: Where it was computed: "cpu", "cuda:0".
         size: Of the square matrices.
         error: ||got - expected|| / ||expected||, against float64, of inputs exact in the format.
         tflops: Speed, 1e12 operations in a second.
     """
 
+    device: str
     size: int
     error: float
     tflops: float
@@ -37,15 +43,15 @@ def probe() -> dict[str, Any]:
     """All facts; ``error`` says why CUDA cannot be used, where it should be."""
     error = _cuda_error()
     has_cuda = torch.cuda.is_available() and not error
-    device = torch.device("cuda" if has_cuda else "cpu")
+    n_cards = torch.cuda.device_count() if has_cuda else 0
+    devices = [torch.device("cuda", index) for index in range(n_cards)] or [torch.device("cpu")]
     return {
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "error": error,
         "arch_list": torch.cuda.get_arch_list() if has_cuda else [],
-        "cards": [_card(index) for index in range(torch.cuda.device_count())] if has_cuda else [],
-        "device": device.type,
-        "products": {name: asdict(product) for name, product in _products(device).items()},
+        "cards": [_card(index) for index in range(n_cards)],
+        "products": {name: asdict(product) for name, product in worst_products(devices).items()},
     }
 
 
@@ -63,16 +69,29 @@ def multiply(device: torch.device, dtype: torch.dtype, size: int, rounds: int = 
     _wait(device)
     took_s = time.perf_counter() - started_s
     error = torch.linalg.norm(got.cpu().double() - expected) / torch.linalg.norm(expected)
-    return Product(size, float(error), 2 * size**3 * rounds / took_s / 1e12)
+    return Product(str(device), size, float(error), 2 * size**3 * rounds / took_s / 1e12)
+
+
+def worst_products(devices: Sequence[torch.device]) -> dict[str, Product]:
+    """By number format the product of the device that was furthest from the truth."""
+    found = [_products(device) for device in devices]
+    return {
+        name: max((products[name] for products in found if name in products), key=_wrongness)
+        for name in sorted(set().union(*found))
+    }
+
+
+def _wrongness(product: Product) -> float:
+    return math.inf if math.isnan(product.error) else product.error
 
 
 def _products(device: torch.device) -> dict[str, Product]:
+    """Of the formats that models use there: a card that has no bfloat16 runs them in float32."""
     size = _SIZE_CUDA if device.type == "cuda" else _SIZE_CPU
     torch.set_float32_matmul_precision("highest")
-    products = {
-        "float32": multiply(device, torch.float32, size),
-        "bfloat16": multiply(device, torch.bfloat16, size),
-    }
+    products = {"float32": multiply(device, torch.float32, size)}
+    if device.type == "cpu" or fastest_dtype(device) == torch.bfloat16:
+        products["bfloat16"] = multiply(device, torch.bfloat16, size)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         products["tf32"] = multiply(device, torch.float32, size)

@@ -81,7 +81,8 @@ def choose_runtime(
 def fastest_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the device computes in it natively, else float32."""
     if device.type == "cuda":
-        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(device):  # torch answers for the current card, and cards differ
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         has_bf16 = device.type == "cpu" and cpu_has_bf16()
     return torch.bfloat16 if has_bf16 else torch.float32
