@@ -13,7 +13,7 @@ COMPOSE := docker compose $(patsubst %,--env-file %,$(wildcard .env))
 composed = $(COMPOSE) $(patsubst %,-f docker/%,$(or $(FILES),docker-compose.yml $(1)))
 GPU := $(call composed,docker-compose.gpu.yml)
 CPU := $(call composed,docker-compose.cpu.yml)
-GPU_WORKERS := $(if $(filter docker-compose.join.yml,$(FILES)),,siglip-worker) sam3-worker
+GPU_WORKERS := siglip-worker sam3-worker
 
 .DEFAULT_GOAL := help
 .PHONY: help demo local test test-containers check docs format lock bench demo-models clean \

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from scripts.write_docs import compose_variables
 
+from komadori.api.app import access_of
+from komadori.api.guard import Access
+from komadori.api.server import is_loopback, reached_at
 from komadori.settings import Settings
 from tests.support.compose_files import BASE, CPU, DOCKER, GPU, JOIN, REMOTE, config, refusal, services
 
@@ -18,8 +21,17 @@ PASSWORDS = {"KOMADORI_REDIS_PASSWORD": "red-1", "KOMADORI_POSTGRES_PASSWORD": "
 JOINED = {
     "KOMADORI_BROKER_URL": "redis://:red-1@10.8.0.1:6379/0",
     "KOMADORI_DATABASE_URL": "postgresql+psycopg://komadori:post-1@10.8.0.1:5432/komadori",
+    "KOMADORI_URL": "http://10.8.0.1:8000",
+    "KOMADORI_TOKEN": "t0ken",
     "KOMADORI_DATA_FOLDER": "/mnt/komadori",
 }
+LETTING_IN = {"KOMADORI_REMOTE_BIND": "10.8.0.1", "KOMADORI_TOKEN": "t0ken", **PASSWORDS}
+
+
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """What a process with these variables, and the defaults, sees."""
+    values = {name.lower().removeprefix("komadori_"): value for name, value in environment.items() if value}
+    return Settings(_env_file=None, **values)  # type: ignore[arg-type]
 
 
 def devices(service: Mapping[str, Any]) -> Any:
@@ -225,8 +237,7 @@ class TestOnSeveralMachines:
     """One machine lets others in; another one lends its card."""
 
     def test_the_first_publishes_broker_and_database_on_the_address_that_is_named(self) -> None:
-        environment = {"COMPOSE_PROFILES": "postgres", "KOMADORI_REMOTE_BIND": "10.8.0.1", **PASSWORDS}
-        definition = config(BASE, REMOTE, **environment)
+        definition = config(BASE, REMOTE, COMPOSE_PROFILES="postgres", **LETTING_IN)
         found = definition["services"]
         for name, port in (("redis", 6379), ("postgres", 5432)):
             (published,) = found[name]["ports"]
@@ -234,21 +245,48 @@ class TestOnSeveralMachines:
             assert set(found[name]["networks"]) == {"backplane", "remote"}
         assert not definition["networks"]["remote"].get("internal")
 
-    @pytest.mark.parametrize("missing", ["KOMADORI_REMOTE_BIND", *PASSWORDS])
-    def test_it_publishes_nothing_without_an_address_and_passwords(self, missing: str) -> None:
-        environment = {"KOMADORI_REMOTE_BIND": "10.8.0.1", **PASSWORDS, missing: ""}
-        assert missing in refusal(BASE, REMOTE, **environment)
+    @pytest.mark.parametrize(
+        ("bind", "remote_bind", "expected"),
+        [
+            ("", "10.8.0.1", ["127.0.0.1", "10.8.0.1"]),
+            ("192.168.1.5", "127.0.0.1", ["192.168.1.5", "127.0.0.1"]),
+            ("10.8.0.1", "10.8.0.1", ["10.8.0.1"]),
+        ],
+        ids=["private network", "tunnel", "the same address"],
+    )
+    def test_its_api_is_published_there_too_under_any_name_and_asks_for_the_token(
+        self, bind: str, remote_bind: str, expected: list[str]
+    ) -> None:
+        environment = {**LETTING_IN, "KOMADORI_BIND": bind, "KOMADORI_REMOTE_BIND": remote_bind}
+        api = services(BASE, REMOTE, KOMADORI_PORT="9000", **environment)["api"]
+        assert [port["host_ip"] for port in api["ports"]] == expected
+        assert {(port["published"], port["target"]) for port in api["ports"]} == {("9000", 8000)}
+        assert api["environment"]["KOMADORI_TOKEN"] == "t0ken"
+        inside = settings_of(api["environment"])
+        assert access_of(inside, is_local=is_loopback(reached_at(inside, "0.0.0.0"))) == Access(
+            token="t0ken", hosts=None, trusted_hosts=frozenset({"api"})
+        )
 
-    def test_the_other_runs_a_sam3_worker_alone(self) -> None:
-        found = services(JOIN, KOMADORI_SAM3_GPU="1", **JOINED)
-        assert set(found) == {"sam3-worker"}  # the index of SigLIP 2 refuses a network file system
-        worker = found["sam3-worker"]
-        for name in ("KOMADORI_BROKER_URL", "KOMADORI_DATABASE_URL"):
-            assert worker["environment"][name] == JOINED[name]
-        places = {volume["target"]: volume["source"] for volume in worker["volumes"]}
-        assert places == {"/data": "/mnt/komadori", "/models": "models"}
-        assert devices(worker)[0]["device_ids"] == ["1"]
-        assert worker["build"]["dockerfile"] == "Dockerfile.sam3"
+    @pytest.mark.parametrize("missing", LETTING_IN)
+    def test_it_publishes_nothing_without_an_address_a_token_and_passwords(self, missing: str) -> None:
+        assert missing in refusal(BASE, REMOTE, **{**LETTING_IN, missing: ""})
+
+    def test_the_other_runs_the_two_workers_with_a_model_alone(self) -> None:
+        found = services(JOIN, KOMADORI_SIGLIP_GPU="0", KOMADORI_SAM3_GPU="1", **JOINED)
+        assert set(found) == set(GPU_WORKERS)
+        for name, card in zip(GPU_WORKERS, ("0", "1"), strict=True):
+            worker = found[name]
+            for variable in set(JOINED) - {"KOMADORI_DATA_FOLDER"}:
+                assert worker["environment"][variable] == JOINED[variable]
+            assert worker["environment"]["KOMADORI_VECTORS"] == "api"
+            places = {volume["target"]: volume["source"] for volume in worker["volumes"]}
+            assert places == {"/data": "/mnt/komadori", "/models": "models"}
+            assert devices(worker)[0]["device_ids"] == [card]
+            assert worker["build"]["dockerfile"] == f"Dockerfile.{name.removesuffix('-worker')}"
+
+    def test_on_one_machine_vectors_are_local(self) -> None:
+        for service in services(BASE, GPU).values():
+            assert "KOMADORI_VECTORS" not in service["environment"]
 
     @pytest.mark.parametrize("missing", JOINED)
     def test_it_must_know_what_it_joins(self, missing: str) -> None:

@@ -146,9 +146,9 @@ def test_the_file_env_goes_to_every_call(checkout: Checkout) -> None:
     assert all(call.startswith("compose --env-file .env -f docker/") for call in calls)
 
 
-def test_a_machine_that_lends_its_card_runs_one_worker_alone(checkout: Checkout) -> None:
+def test_a_machine_that_lends_its_cards_runs_the_two_workers_alone(checkout: Checkout) -> None:
     for target in ("up-gpu", "rebuild-gpu", "down-gpu"):
-        done = checkout.make(target, "FILES=docker-compose.join.yml", SERVICES="sam3-worker")
+        done = checkout.make(target, "FILES=docker-compose.join.yml", SERVICES="sam3-worker siglip-worker")
         assert (done.returncode, done.stderr) == (0, "")
     compose = "compose -f docker/docker-compose.join.yml"
     assert checkout.calls() == [
@@ -158,9 +158,10 @@ def test_a_machine_that_lends_its_card_runs_one_worker_alone(checkout: Checkout)
         f"{compose} config --services",
         "python-of-host backend/scripts/verify_gpu.py --role host --require-gpu",
         f"{compose} run --rm --no-deps -T sam3-worker doctor --role sam3 --require-gpu",
-        f"{compose} build --pull sam3-worker",
-        f"{compose} up --detach --wait --wait-timeout 180 --no-deps sam3-worker",
-        f"{compose} rm --stop --force sam3-worker",
+        f"{compose} run --rm --no-deps -T siglip-worker doctor --role siglip --require-gpu",
+        f"{compose} build --pull {WORKERS}",
+        f"{compose} up --detach --wait --wait-timeout 180 --no-deps {WORKERS}",
+        f"{compose} rm --stop --force {WORKERS}",
     ]
 
 
