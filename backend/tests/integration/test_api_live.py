@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import requests
 import schemathesis
 import schemathesis.checks as checks
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
+from schemathesis.transport.serialization import Binary
 from websockets.sync.client import ClientConnection, connect
 
 from komadori.api.app import create_app
 from komadori.api.guard import UPLOAD_PATH
+from komadori.core import vector_rows
+from komadori.ml.embedders import fake
 from komadori.settings import Settings
 from tests.support.app import NEVER_S, inline_context, jpeg_of, live_server, picture, seed_video
 from tests.support.clips import clip
@@ -43,6 +47,17 @@ PICTURE = jpeg_of(picture(["red"]))
 IDS = ["1", "2", "3", "9", "999"]
 """Some that exist, and one that does not."""
 
+SPACE = fake.create("fake").space
+SPACE_KEYS = [SPACE.key, SPACE.key.replace("fake", "other")]
+VECTOR = vector_rows.encode_vectors(np.eye(1, SPACE.dim, dtype=np.float32))
+BYTES = {
+    "/vectors": vector_rows.encode_ids(np.array([5])) + VECTOR,
+    "/fetches": vector_rows.encode_ids(np.array([1, 2])),
+    "/deletions": vector_rows.encode_ids(np.array([7])),
+    "/searches": VECTOR,
+}
+"""Bodies that make sense, by how the address of an operation on vectors ends."""
+
 
 def described() -> dict[str, Any]:
     """The description, whose requests have ids among which there are some that exist."""
@@ -61,8 +76,11 @@ def _narrow(part: Any) -> Any:
         return [_narrow(item) for item in part]
     if not isinstance(part, dict):
         return part
-    if part.get("type") == "string" and str(part.get("pattern", "")).startswith("^[1-9]"):
+    pattern = str(part.get("pattern", ""))
+    if part.get("type") == "string" and pattern.startswith("^[1-9]"):
         return {"type": "string", "enum": IDS}
+    if pattern.endswith("[0-9a-f]{24}$"):
+        return {"type": "string", "enum": SPACE_KEYS}
     return {key: _narrow(value) for key, value in part.items()}
 
 
@@ -115,6 +133,8 @@ def test_every_operation_keeps_its_promises(
         body["file"] = PICTURE
     if case.method == "DELETE" and case.path_parameters.get("annotation_id") in IDS[:-1]:
         case.path_parameters["annotation_id"] = _drawn(url)
+    if isinstance(body, Binary) and sum(body.data) % 2 == 0:  # the others stay without sense
+        case.body = Binary(BYTES[case.path[case.path.rindex("/") :]])
     promises = PROMISES if case.path == UPLOAD_PATH else STRICT
     response = case.call_and_validate(base_url=url, session=connection, checks=promises)
     answered.add(response.status_code)

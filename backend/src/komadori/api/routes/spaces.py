@@ -25,6 +25,7 @@ MAX_NEIGHBOURS = 100_000
 
 _KEY = r"^[A-Za-z0-9_.-]{1,60}-[1-9][0-9]{0,5}-[0-9a-f]{24}$"
 _BINARY = "application/octet-stream"
+_BYTES_HINT = "GET /api/v1/openapi.json says what bytes are meant."
 _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"content": {_BINARY: {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -37,7 +38,10 @@ def _body(description: str) -> dict[str, Any]:
 
 
 async def _bytes(request: Request) -> bytes:
-    return await request.body()
+    body = await request.body()
+    if not body:
+        raise InputError("Expected a body of bytes, got none.", hint=_BYTES_HINT, code="vector-bytes")
+    return body
 
 
 def _space(ctx: Ctx, space_key: Annotated[str, Path(pattern=_KEY)]) -> EmbeddingSpace:
