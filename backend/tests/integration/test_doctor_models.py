@@ -74,6 +74,12 @@ def test_the_embedder_runs_and_its_batch_can_be_written(tmp_path: Path) -> None:
     assert Settings(_env_file=tmp_path / ".env").embed_batch == fastest["batch"]
 
 
+def test_no_batch_is_larger_than_what_a_worker_has_at_once(tmp_path: Path) -> None:
+    result = look(settings(tmp_path, embedder="fake", embed_chunk_frames=4), "embedder")
+
+    assert {cost["batch"] for cost in result.facts["batches"]} <= {1, 2, 4}
+
+
 def test_the_segmenter_runs_with_few_and_many_prompts(tmp_path: Path) -> None:
     result = look(settings(tmp_path), "segmenter")
 
@@ -155,8 +161,17 @@ def test_a_folder_that_cannot_be_written_fails_when_something_is_to_be_fetched(t
 
     assert models.check_models_folder(locked).status is Status.FAIL
     assert models.check_models_folder(locked.model_copy(update={"segmenter": "fake"})).status is Status.WARN
-    room = models.check_models_folder(settings(tmp_path, segmenter="facebook/sam3"))
-    assert "3.45 GB to fetch" in room.detail
+
+
+def test_what_is_fetched_already_needs_no_room_any_more(tmp_path: Path) -> None:
+    configured = settings(tmp_path, segmenter="facebook/sam3")
+    assert "3.45 GB to fetch" in models.check_models_folder(configured).detail
+    begun = tmp_path / "models" / "facebook--sam3" / f".{COMMIT}.partial"
+    begun.mkdir(parents=True)
+    with (begun / "model.safetensors").open("wb") as file:
+        file.truncate(3_000_000_000)  # of which nothing lies on the disk
+
+    assert "0.45 GB to fetch" in models.check_models_folder(configured).detail
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ import redis
 from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.repositories.chunks import NewChunk
-from komadori.doctor import machine, queues
+from komadori.doctor import broker, queues
 from komadori.doctor.report import Check, Result, Status, examine
 from komadori.services import jobs
-from tests.support.running_up import free_port
 from tests.support.workers import Installation, installation, wait_until
 
 
@@ -104,50 +103,42 @@ def test_a_worker_that_reports_but_hears_nothing_fails(system: Installation) -> 
 def test_a_broker_that_answers_nothing_holds_nobody_up(system: Installation) -> None:
     checks = [
         Check("queue-siglip", "Running", lambda settings: queues.check_queue(settings, Queue.SIGLIP), 30),
-        Check("broker-storage", "Running", queues.check_broker_storage),
-        Check("clock", "Running", queues.check_clock),
+        Check("broker", "Running", broker.check_broker),
+        Check("broker-storage", "Running", broker.check_storage),
+        Check("clock", "Running", broker.check_clock),
     ]
     system.pause_broker()
     try:
         findings = examine(system.settings, checks)
-        listens = machine.check_broker(system.settings)
     finally:
         system.resume_broker()
 
-    assert [finding.status for finding in findings] == [Status.FAIL] * 3
-    assert listens.status is Status.FAIL
+    assert [finding.status for finding in findings] == [Status.FAIL] * 4
     assert {finding.result.detail.partition(":")[0] for finding in findings} == {"The broker does not answer"}
 
 
-def test_a_broker_that_is_not_there_is_told(system: Installation) -> None:
-    away = system.settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{free_port()}/0"})
-
-    (finding,) = examine(away, [Check("clock", "Running", queues.check_clock)])
-
-    assert finding.status is Status.FAIL
-    assert "KOMADORI_BROKER_URL" in finding.result.remedy
-
-
-def test_an_embedded_broker_that_does_not_run_is_no_fault(system: Installation) -> None:
+def test_without_a_database_nothing_waits(system: Installation) -> None:
     elsewhere = system.settings.model_copy(update={"home": system.settings.home / "elsewhere"})
 
-    assert ask_all(elsewhere) == [Status.SKIP] * 3
+    assert queues.check_backlog(elsewhere).status is Status.SKIP
 
 
-def ask_all(settings: object) -> list[Status]:
-    looks = (queues.check_broker_storage, queues.check_clock, queues.check_backlog)
-    return [look(settings).status for look in looks]  # type: ignore[arg-type]
+def test_the_broker_answers(system: Installation) -> None:
+    result = broker.check_broker(system.settings)
+
+    assert result.status is Status.OK
+    assert f"embedded, on {system.settings.broker_socket}" in result.detail
 
 
 def test_the_broker_keeps_what_it_is_given(system: Installation) -> None:
-    result = queues.check_broker_storage(system.settings)
+    result = broker.check_storage(system.settings)
 
     assert result.status is Status.OK
     assert "append-only file on" in result.detail
     with configured(system, "appendonly", "no"):
-        assert queues.check_broker_storage(system.settings).status is Status.WARN
+        assert broker.check_storage(system.settings).status is Status.WARN
     with configured(system, "maxmemory", "100"):
-        full = queues.check_broker_storage(system.settings)
+        full = broker.check_storage(system.settings)
     assert full.status is Status.FAIL
     assert "maxmemory" in full.remedy
 
@@ -165,7 +156,7 @@ def configured(system: Installation, name: str, value: str) -> Iterator[None]:
 
 
 def test_the_clocks_agree(system: Installation) -> None:
-    assert queues.check_clock(system.settings).status is Status.OK
+    assert broker.check_clock(system.settings).status is Status.OK
 
 
 def test_chunks_that_were_given_up_are_a_warning(system: Installation) -> None:

@@ -101,6 +101,8 @@ def test_a_program_that_is_not_there_or_fails_is_told() -> None:
         child.run(["no-such-program"], timeout_s=1)
     with pytest.raises(DependencyError, match="last words"):
         child.read_json(["sh", "-c", "echo first >&2; echo last words >&2; exit 3"], timeout_s=10)
+    with pytest.raises(DependencyError, match="bye"):
+        child.read_json(["sh", "-c", "echo '{}'; echo bye"], timeout_s=10)
 
 
 def test_what_needs_a_check_that_did_not_end_well_is_not_looked_at() -> None:

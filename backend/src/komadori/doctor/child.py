@@ -86,10 +86,12 @@ def read_json(
             (code "probe-failed"; the message is its last line).
     """
     output = run(command, timeout_s, environment)
-    lines = output.out.strip().splitlines()
-    if output.status or not lines:
+    try:
+        facts = json.loads(output.out.strip().rpartition("\n")[2])
+    except ValueError:
+        facts = None
+    if output.status or not isinstance(facts, dict):
         raise DependencyError(output.last_line, code="probe-failed")
-    facts: dict[str, Any] = json.loads(lines[-1])
     return facts
 
 

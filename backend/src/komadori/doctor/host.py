@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from komadori.doctor import child, container, nvidia
+from komadori.doctor import child, container, folders, nvidia
 from komadori.doctor.container import ROOT
 from komadori.doctor.report import Check, Result, fail, ok, skip, warn
 
@@ -145,8 +145,7 @@ def check_runtime(_settings: Any, *, engine: Callable[[], dict[str, Any]], root:
 def check_disk(_settings: Any, *, engine: Callable[[], dict[str, Any]]) -> Result:
     """Whether there is room where Docker keeps images: those for GPUs take many gigabytes each."""
     folder = Path(engine().get("DockerRootDir") or "/var/lib/docker")
-    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(folders.nearest(folder)).free
     detail = f"{free / 1e9:.3g} GB free in {folder}"
     remedy = (
         f"Make room for images and models, about {_LITTLE_DISK_BYTES / 1e9:.0f} GB: `docker system prune`."

@@ -1,33 +1,25 @@
-"""The checks of an installation: interpreter, packages, decoder, home, database, broker and API."""
+"""The checks of an installation: interpreter, packages, decoder, home, database, API and token."""
 
 import importlib.metadata
 import os
 import platform
 import shutil
 import sys
-import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from komadori.core.errors import DependencyError
 from komadori.db import migrate
 from komadori.db.session import Sessions, parse_url
-from komadori.doctor import child
+from komadori.doctor import child, folders
 from komadori.doctor.report import Result, fail, ok, skip, warn
 from komadori.ml.catalogue import KNOWN_MODELS
 from komadori.settings import Settings
 
 _LITTLE_SPACE_BYTES = 5e9
 _NO_SPACE_BYTES = 200e6
-_ONCE = Retry(NoBackoff(), 0)
-"""Of itself the client tries three times more, which takes longer than a check may."""
-
 _API_TIMEOUT_S = 5.0
 _DECODER_S = 30.0
 _START = "Start everything with `komadori up`."
@@ -62,13 +54,10 @@ def check_packages(_settings: Settings) -> Result:
 def check_home(settings: Settings) -> Result:
     """Whether the folder of all data can be written, and how much room its disk has."""
     folder = settings.home.expanduser().absolute()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as exc:
+    existing = folders.nearest(folder)
+    if trouble := folders.why_not_writable(existing):
         return fail(
-            f"{existing} cannot be written: {exc.strerror}",
+            f"{existing} cannot be written: {trouble}",
             "Make it writable for this user, or set KOMADORI_HOME to another folder.",
         )
     free = shutil.disk_usage(existing).free
@@ -96,29 +85,6 @@ def check_database(settings: Settings) -> Result:
         f"{detail}, this version has {newest}",
         "`komadori up` brings an older schema up to date; for a newer one, install the newer Komadori.",
     )
-
-
-def check_broker(settings: Settings) -> Result:
-    """Whether the broker answers, and keeps what it is given."""
-    if settings.broker_url is None:
-        return _check_embedded_broker(settings.broker_socket)
-    if not settings.broker_url.startswith(("redis://", "rediss://")):
-        return skip(f"{settings.broker_url.partition(':')[0]} cannot be checked from here")
-    client = redis.Redis.from_url(
-        settings.broker_url, socket_timeout=3.0, socket_connect_timeout=3.0, retry=_ONCE
-    )
-    try:
-        started_s = time.monotonic()
-        client.ping()
-        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
-    except redis.RedisError as exc:
-        return fail(f"the broker does not answer: {exc}", "Start it, or correct KOMADORI_BROKER_URL.")
-    finally:
-        client.close()
-    detail = f"answers in {(time.monotonic() - started_s) * 1000:.0f} ms"
-    if policy not in (None, "noeviction"):
-        return warn(f"{detail}, and drops keys when memory runs out", "Set maxmemory-policy to noeviction.")
-    return ok(detail)
 
 
 def check_api(settings: Settings) -> Result:
@@ -155,17 +121,3 @@ def check_decoder(_settings: Settings) -> Result:
         )
     version = ".".join(str(part) for part in facts["avcodec"])
     return ok(f"PyAV {facts['av']}, libavcodec {version}")
-
-
-def _check_embedded_broker(socket: Path) -> Result:
-    """The server on a unix socket that ``komadori up`` starts."""
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=3.0, retry=_ONCE)
-    try:
-        client.ping()
-    except redis.TimeoutError:
-        return fail(f"embedded, says nothing on {socket}", "Stop `komadori up` and start it again.")
-    except redis.RedisError:
-        return skip("embedded, not running; `komadori up` starts it")
-    finally:
-        client.close()
-    return ok(f"embedded, answers on {socket}")

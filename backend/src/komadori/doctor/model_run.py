@@ -95,7 +95,8 @@ def run_embedder(settings: Settings, report: Report) -> JsonDict:
         first_s = time.monotonic() - started_s
     report.limit(_MEASURING_S)
     is_card = memory.available() is not None
-    largest = min(embedder.batch_size, LARGEST_BATCH if is_card else LARGEST_CPU_BATCH)
+    limit = LARGEST_BATCH if is_card else LARGEST_CPU_BATCH
+    largest = min(embedder.batch_size, limit, settings.embed_chunk_frames)  # a worker has no more at once
     batches = _measure_batches(embedder, memory, turns, report, largest=largest, guess_s=first_s)
     best = batches[-1] if is_card else min(batches, key=lambda batch: batch["ms_per_image"])
     space = embedder.space

@@ -15,11 +15,11 @@ from komadori import bootstrap
 from komadori.core import registry
 from komadori.core.errors import DependencyError, KomadoriError, ModelError, from_dict
 from komadori.core.types import JsonDict, Queue, WorkerState
-from komadori.doctor import child
+from komadori.doctor import child, folders
 from komadori.doctor.queues import reported
 from komadori.doctor.report import Result, fail, ok, skip, warn
-from komadori.ml.catalogue import HubSource, ModelKind, parse_source, spec_of
-from komadori.ml.checkpoints import ModelStore
+from komadori.ml.catalogue import HubSource, ModelKind, ModelSpec, parse_source, spec_of
+from komadori.ml.checkpoints import ModelState, ModelStore
 from komadori.ml.manifest import read_manifest
 from komadori.settings import Settings
 
@@ -75,13 +75,13 @@ def check_files(settings: Settings, kind: ModelKind) -> Result:
 def check_models_folder(settings: Settings, kinds: Sequence[ModelKind] = ("embedder", "segmenter")) -> Result:
     """Whether the folder of models can be written, and has room for those of the kinds that are not here."""
     folder = settings.models_dir.absolute()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    existing = folders.nearest(folder)
     wanted = _bytes_to_fetch(settings, kinds)
     free = shutil.disk_usage(existing).free
     detail = f"{folder}, {free / 1e9:.3g} GB free"
     if wanted:
         detail += f", {wanted / 1e9:.3g} GB to fetch"
-    if not _is_writable(existing):
+    if folders.why_not_writable(existing):
         trouble = f"{detail}; it cannot be written by user {os.getuid()}"
         remedy = (
             f"Make it writable: `chown -R {os.getuid()}:{os.getgid()} {existing}`; or set KOMADORI_MODELS."
@@ -226,16 +226,22 @@ def _said(facts: JsonDict, kind: ModelKind) -> str:
 
 
 def _bytes_to_fetch(settings: Settings, kinds: Sequence[ModelKind]) -> int:
-    """Roughly how much the downloads of the configured models still take."""
+    """Roughly how much the downloads of the configured models still take, without what is fetched already."""
     store = bootstrap.model_store(settings)
+    begun = [status for status in store.list() if status.state is ModelState.PARTIAL]
+    fetched = {status.model_id: status.size_bytes for status in begun}
     wanted = 0
     for kind in kinds:
         source = source_of(settings, kind)
         if bootstrap.part_name(f"{kind}s", source) is None and not _is_here(store, source):
-            parsed = parse_source(source)
-            spec = spec_of(parsed.model_id) if isinstance(parsed, HubSource) else None
-            wanted += spec.approx_bytes if spec else 0
+            spec = _spec_on_hub(source)
+            wanted += max(0, spec.approx_bytes - fetched.get(spec.model_id, 0)) if spec else 0
     return wanted
+
+
+def _spec_on_hub(source: str) -> ModelSpec | None:
+    parsed = parse_source(source)
+    return spec_of(parsed.model_id) if isinstance(parsed, HubSource) else None
 
 
 def _is_here(store: ModelStore, source: str) -> bool:
@@ -246,18 +252,9 @@ def _is_here(store: ModelStore, source: str) -> bool:
     return True
 
 
-def _is_writable(folder: Path) -> bool:
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
 def _with_token(settings: Settings, source: str, hint: str) -> str:
     """The remedy for a missing model, with what stands in the way of fetching it."""
-    parsed = parse_source(source)
-    spec = spec_of(parsed.model_id) if isinstance(parsed, HubSource) else None
+    spec = _spec_on_hub(source)
     if spec is None or not spec.is_gated or settings.offline:
         return hint
     accept = f"The licence ({spec.licence}) is accepted at {settings.hub_url.rstrip('/')}/{spec.model_id}."

@@ -1,4 +1,4 @@
-"""The checks of what runs: each queue has a worker that answers, and the broker keeps what it is given.
+"""The checks of what runs: each queue has a worker that answers, and nothing is left undone.
 
 A worker is asked twice. Its processes report to the database, which says whether they have their
 model; and a message that does nothing goes through the broker to the process that does the work,
@@ -7,20 +7,15 @@ is asked what it does, so that busy is never taken for dead.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-import redis
-from kombu.exceptions import OperationalError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from komadori.core.errors import DependencyError
 from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import queues, workers
 from komadori.db.repositories.workers import Worker
 from komadori.db.session import Sessions, parse_url
+from komadori.doctor import broker
 from komadori.doctor.report import Result, fail, ok, skip, warn
 from komadori.queueing.celery_queue import Roundtrip, RunningTask
 from komadori.settings import Settings
@@ -28,12 +23,9 @@ from komadori.settings import Settings
 QUEUE_DEADLINE_S = 30.0
 """Enough for a broker that answers nothing: each of its calls is given up after ten seconds."""
 
-_BROKER_TIMEOUT_S = 3.0
-_ONCE = Retry(NoBackoff(), 0)
 _ANSWER_WITHIN_S = 5.0
 _SILENT_AFTER_S = 15.0
 _LONG_BUSY_S = 900.0
-_FULL_SHARE = 0.9
 _START_ALL = "Start everything with `komadori up`, or the containers with `make up` or `make up-gpu`."
 
 
@@ -45,60 +37,17 @@ def check_queue(settings: Settings, queue: Queue, *, is_needed_here: bool = True
         queue: The queue.
         is_needed_here: Whether it is a fault when only workers of other queues run.
     """
-    if _is_embedded_broker_off(settings):
-        return skip("the embedded broker does not run; `komadori up` starts it")
-    with _broker(settings) as client:
+    with broker.connection(settings) as client:
         client.ping()
     seen = reported(settings)
     own = [worker for worker in seen if worker.queue == queue]
     if own and not any(worker.state == WorkerState.READY for worker in own):
         return _unready(own[0])
     trip = Roundtrip(settings.effective_broker_url)
-    if own:
-        return _ask(trip, queue, own)
-    if trip.running(queue):
-        return _ask(trip, queue, own)
+    with broker.told_errors(settings):
+        if own or trip.running(queue):
+            return _ask(trip, queue, own)
     return _no_worker(queue, seen, is_needed_here=is_needed_here)
-
-
-def check_broker_storage(settings: Settings) -> Result:
-    """Whether the broker keeps its messages over a restart, and has room for more."""
-    if _is_embedded_broker_off(settings):
-        return skip("the embedded broker does not run")
-    with _broker(settings) as client:
-        persistence, memory = client.info("persistence"), client.info("memory")
-    used, limit = memory["used_memory"], memory.get("maxmemory", 0)
-    detail = f"{used / 1e6:.1f} MB used" + (f" of {limit / 1e6:.0f} MB" if limit else ", no limit")
-    if limit and used > _FULL_SHARE * limit:
-        return fail(f"{detail}: it soon refuses messages", "Raise maxmemory of the broker.")
-    policy = memory.get("maxmemory_policy", "noeviction")
-    if limit and policy != "noeviction":
-        return warn(f"{detail}, and {policy} drops messages", "Set maxmemory-policy to noeviction.")
-    if not persistence.get("aof_enabled"):
-        return warn(
-            f"{detail}; nothing is written to a disk, so a restart forgets who was to be woken",
-            "Start the broker with `--appendonly yes`; work that is forgotten is announced again "
-            "after a minute.",
-        )
-    if persistence.get("aof_last_write_status", "ok") != "ok":
-        return fail(f"{detail}; its append-only file cannot be written", "Free space on the broker's disk.")
-    return ok(f"{detail}, append-only file on, {policy}")
-
-
-def check_clock(settings: Settings) -> Result:
-    """Whether this machine's clock and the broker's agree: leases of chunks compare clocks."""
-    if _is_embedded_broker_off(settings):
-        return skip("the embedded broker does not run")
-    with _broker(settings) as client:
-        before_s = time.time()
-        seconds, microseconds = client.time()
-        after_s = time.time()
-    skew_s = seconds + microseconds / 1e6 - (before_s + after_s) / 2
-    detail = f"{abs(skew_s):.3f} s from the broker's clock"
-    remedy = "Set the clocks of all machines by NTP (chrony or systemd-timesyncd)."
-    if abs(skew_s) > settings.lease_s / 2:
-        return fail(f"{detail}: chunks are taken from workers that live", remedy)
-    return warn(detail, remedy) if abs(skew_s) > settings.lease_s / 10 else ok(detail)
 
 
 def check_backlog(settings: Settings) -> Result:
@@ -125,13 +74,12 @@ def check_backlog(settings: Settings) -> Result:
 
 def _ask(trip: Roundtrip, queue: Queue, own: Sequence[Worker]) -> Result:
     """Send the message, and find out what the workers do when none takes it."""
-    with _broker_errors():
-        started_s = time.monotonic()
-        owner = trip.wait(trip.send(queue), _ANSWER_WITHIN_S)
-        taken_ms = (time.monotonic() - started_s) * 1000
-        if owner is not None:
-            return _answered(own, owner, f"answered in {taken_ms:.0f} ms")
-        nodes = trip.running(queue)
+    started_s = time.monotonic()
+    owner = trip.wait(trip.send(queue), _ANSWER_WITHIN_S)
+    taken_ms = (time.monotonic() - started_s) * 1000
+    if owner is not None:
+        return _answered(own, owner, f"answered in {taken_ms:.0f} ms")
+    nodes = trip.running(queue)
     busy = [task for tasks in nodes.values() for task in tasks]
     if busy:
         return _busy(queue, busy)
@@ -202,41 +150,3 @@ def reported(settings: Settings) -> list[Worker]:
 def _has_database(settings: Settings) -> bool:
     url = parse_url(settings.effective_database_url)
     return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
-
-
-def _is_embedded_broker_off(settings: Settings) -> bool:
-    """Whether nobody listens on the socket; a broker that listens and says nothing is not off."""
-    if settings.broker_url is not None:
-        return False
-    socket = str(settings.broker_socket)
-    with closing(redis.Redis(unix_socket_path=socket, socket_timeout=0.2, retry=_ONCE)) as client:
-        try:
-            client.ping()
-        except redis.TimeoutError:
-            return False
-        except redis.ConnectionError:
-            return True
-    return False
-
-
-@contextmanager
-def _broker(settings: Settings) -> Iterator[redis.Redis]:
-    """A connection that gives up soon."""
-    url = settings.effective_broker_url.replace("redis+socket://", "unix://", 1)
-    client = redis.Redis.from_url(
-        url, socket_timeout=_BROKER_TIMEOUT_S, socket_connect_timeout=_BROKER_TIMEOUT_S, retry=_ONCE
-    )
-    with _broker_errors(), closing(client):
-        yield client
-
-
-@contextmanager
-def _broker_errors() -> Iterator[None]:
-    try:
-        yield
-    except (redis.RedisError, OperationalError, OSError) as exc:
-        raise DependencyError(
-            f"The broker does not answer: {exc}.",
-            hint="Start it, or correct KOMADORI_BROKER_URL.",
-            code="broker-away",
-        ) from exc

@@ -154,12 +154,12 @@ def _runs(kinds: Sequence[ModelKind], *, require_gpu: bool) -> list[Check]:
 
 
 def _broker() -> list[Check]:
-    from komadori.doctor import machine, queues
+    from komadori.doctor import broker
 
     return [
-        Check("broker", _RUNNING, machine.check_broker),
-        Check("broker-storage", _RUNNING, queues.check_broker_storage, needs=("broker",)),
-        Check("clock", _RUNNING, queues.check_clock, needs=("broker",)),
+        Check("broker", _RUNNING, broker.check_broker),
+        Check("broker-storage", _RUNNING, broker.check_storage, needs=("broker",)),
+        Check("clock", _RUNNING, broker.check_clock, needs=("broker",)),
     ]
 
 
