@@ -47,6 +47,17 @@ def _refused(_settings: object) -> Result:
     raise ModelError("Expected a model, got none.", hint="Pull it.")
 
 
+def test_what_a_user_may_not_see_is_no_defect_of_the_check() -> None:
+    def closed(_settings: object) -> Result:
+        raise PermissionError(13, "Permission denied", "/models/.locks")
+
+    (finding,) = examine(None, [Check("models", "a", closed)])
+
+    assert finding.status is Status.FAIL
+    assert "may not look at /models/.locks: Permission denied" in finding.result.detail
+    assert "report" not in finding.result.remedy
+
+
 def test_a_check_that_breaks_or_hangs_hides_no_other() -> None:
     never = threading.Event()
 
@@ -181,13 +192,16 @@ def test_a_terminal_gets_colours_and_lines_that_fit(columns: int, monkeypatch: p
 
 def test_a_person_sees_what_is_being_looked_at() -> None:
     terminal, file = _Terminal(), io.StringIO()
-    check = Check("embedder-run", "Models", lambda _: ok("fine"))
+    short, long = (
+        Check(f"{seconds} s", "Models", lambda _: ok("fine"), deadline_s=seconds) for seconds in (10, 210)
+    )
 
     for stream in (terminal, file):
         printer = Printer(stream)
-        examine(None, [check], printer.show, printer.begin)
+        examine(None, [short, long], printer.show, printer.begin)
 
-    assert terminal.getvalue().startswith("  ...  embedder-run\r\x1b[2K\n")
+    assert terminal.getvalue().startswith("  ...  10 s\r\x1b[2K\n")
+    assert "  ...  210 s (at most 210 s)\r" in terminal.getvalue()
     assert "..." not in file.getvalue()
 
 

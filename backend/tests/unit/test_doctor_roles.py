@@ -58,6 +58,11 @@ def test_the_host_is_asked_with_the_standard_library_alone() -> None:
     assert done.stdout.strip() == "{'komadori'}"
 
 
+def test_a_quick_look_runs_no_model() -> None:
+    left_out = set(names("all")) - {check.name for check in roles.checks("all", is_quick=True)}
+    assert left_out == {"embedder-run", "segmenter-run"}
+
+
 def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(InputError, match="expert"):
         roles.checks("expert")

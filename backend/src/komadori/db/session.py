@@ -70,7 +70,7 @@ def parse_url(url: str) -> URL:
 
     Raises:
         InputError: It is none, or of a database that processes cannot share.
-        DependencyError: It is of PostgreSQL, whose driver is not installed.
+        DependencyError: The driver of its database is not installed.
     """
     try:
         parsed = make_url(url)
@@ -88,8 +88,8 @@ def parse_url(url: str) -> URL:
         parsed.get_dialect().import_dbapi()
     except ImportError as error:
         raise DependencyError(
-            f"KOMADORI_DATABASE_URL is of PostgreSQL, whose driver cannot be loaded: {error}.",
-            hint="Install it: pip install 'komadori[postgres]'.",
+            f"The driver of {parsed.get_backend_name()} cannot be loaded: {error}.",
+            hint="For PostgreSQL: pip install 'komadori[postgres]'. For SQLite: a Python that has sqlite3.",
             code="missing-database-driver",
         ) from error
     return parsed

@@ -101,7 +101,7 @@ def told_errors(settings: Settings) -> Iterator[None]:
     except (redis.RedisError, OperationalError, OSError) as exc:
         hint = "Start it, or correct KOMADORI_BROKER_URL."
         if settings.broker_url is None:
-            hint = "Stop `komadori up` and start it again."
+            hint = "Run this as the user who started `komadori up`, or stop that and start it again."
         said = str(exc).rstrip(".")
         raise DependencyError(f"The broker does not answer: {said}.", hint=hint, code="broker-away") from exc
 

@@ -26,6 +26,9 @@ _INDENT = 2 + 4 + 1 + _NAME_COLUMNS + 1
 _SIGNS = {Status.OK: "ok", Status.WARN: "warn", Status.FAIL: "FAIL", Status.SKIP: "skip"}
 _COLOURS = {Status.OK: "32", Status.WARN: "33", Status.FAIL: "1;31", Status.SKIP: "2"}
 _BOLD, _DIM = "1", "2"
+_LONG_S = 60.0
+"""For what may take longer people are told how long."""
+
 _ERASE_LINE = "\r\x1b[2K"
 
 
@@ -58,7 +61,8 @@ class Printer:
     def begin(self, check: Check) -> None:
         """Name what is being looked at, where a person waits for it; :meth:`show` takes it away."""
         if self._is_terminal:
-            self._stream.write(f"  ...  {check.name}")
+            patience = f" (at most {check.deadline_s:.0f} s)" if check.deadline_s > _LONG_S else ""
+            self._stream.write(f"  ...  {check.name}{patience}")
             self._stream.flush()
 
     def show(self, finding: Finding) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from komadori.doctor import roles
 from komadori.doctor.report import Check
 
-_HEAD = ["| id | looks at | roles | needs | at most |", "|---|---|---|---|---|"]
+_HEAD = ["", "| id | looks at | roles | needs | at most |", "|---|---|---|---|---|"]
 _INTRODUCTION = """\
 # What the doctor looks at
 
@@ -19,7 +19,8 @@ look at, or what it needs did not end well). A fault comes with one remedy. The 
 `--json` gives for each `id`, `group`, `status`, `detail`, `remedy`, `facts` and `ms`.
 
 A check that gives no answer within its time is a failure, and holds up neither the others nor the end
-of the program.
+of the program. `embedder-run` and `segmenter-run` load the models, which takes minutes without a GPU;
+`--quick` leaves them out.
 """
 
 
@@ -28,13 +29,7 @@ def markdown() -> str:
     lines = [_INTRODUCTION, "| `--role` | |", "|---|---|"]
     lines += [f"| `{role}` | {meaning} |" for role, meaning in roles.ROLES.items()]
     for group, checks in _groups().items():
-        lines += [
-            "",
-            f"## {group}",
-            "",
-            "| id | looks at | roles | needs | at most |",
-            "|---|---|---|---|---|",
-        ]
+        lines += ["", f"## {group}", *_HEAD]
         lines += [_row(check, of) for check, of in checks]
     return "\n".join(lines) + "\n"
 

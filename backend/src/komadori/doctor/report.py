@@ -6,6 +6,7 @@ library is needed here, and Python 3.9: a host that runs nothing but containers 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -193,6 +194,11 @@ def _look(check: Check, settings: Settings | None) -> Result:
         return check.look(settings)
     except KomadoriError as problem:
         return fail(problem.message, problem.hint)
+    except PermissionError as exc:
+        return fail(
+            f"this user ({os.getuid()}) may not look at {exc.filename or 'it'}: {exc.strerror}",
+            "Run this as the user that runs Komadori, or give this one the right.",
+        )
     except Exception as exc:  # noqa: BLE001  a check that breaks must not hide the others
         return fail(f"{type(exc).__name__}: {exc}", "This is a defect of the check; please report it.")
 

@@ -29,16 +29,22 @@ ROLES = {
 _SOFTWARE, _DATA, _MODELS, _RUNNING = "Software", "Data", "Models", "Running"
 
 
-def checks(role: str = "all", *, require_gpu: bool = False) -> list[Check]:
+def checks(role: str = "all", *, require_gpu: bool = False, is_quick: bool = False) -> list[Check]:
     """The checks of a role, in the order in which one explains the next.
 
     Args:
         role: One of :data:`ROLES`.
         require_gpu: Whether it is a failure that there is no GPU, for roles that may have one.
+        is_quick: Whether no model is run, which takes minutes on a processor.
 
     Raises:
         InputError: There is no such role.
     """
+    found = _of_role(role, require_gpu=require_gpu)
+    return [check for check in found if not (is_quick and check.name.endswith("-run"))]
+
+
+def _of_role(role: str, *, require_gpu: bool) -> list[Check]:
     if role == "host":
         return host.checks(require_gpu=require_gpu)
     if role == "app":

@@ -76,6 +76,9 @@ def doctor(
         ),
     ] = "all",
     require_gpu: Annotated[bool, typer.Option("--require-gpu", help="Fail where there is no GPU.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Run no model, which takes minutes without a GPU.")
+    ] = False,
     as_json: Json = False,
     write_settings: Annotated[
         Path | None,
@@ -91,7 +94,8 @@ def doctor(
     from komadori.doctor.printing import present
     from komadori.doctor.report import has_failed
 
-    findings = present(read_settings(), roles.checks(role, require_gpu=require_gpu), as_json=as_json)
+    checks = roles.checks(role, require_gpu=require_gpu, is_quick=quick)
+    findings = present(read_settings(), checks, as_json=as_json)
     chosen = {name: value for finding in findings for name, value in finding.result.settings.items()}
     if write_settings is not None and chosen:
         write(write_settings, chosen)
