@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from komadori.core.device_seats import take_seat
 from komadori.core.device_turns import DeviceTurns
 from komadori.core.file_lock import lock_folder
 from tests.support.workers import wait_until
@@ -128,9 +127,8 @@ def test_a_killed_holder_frees_the_card(takers: Takers) -> None:
 
 
 def test_a_stopped_holder_keeps_the_card_until_it_is_killed(takers: Takers) -> None:
-    turns = DeviceTurns(takers.folder, "card")
     holder = takers.start("sam3", work_s=600, n=1)
-    wait_until(lambda: turns.holder() is not None, 30, "holder")
+    wait_until(lambda: takers.events() == [("sam3", "begin")], 30, "holder")
     holder.send_signal(signal.SIGSTOP)
     wait_until(lambda: _is_stopped(holder.pid), 10, "stopped process")
 
@@ -159,13 +157,6 @@ def test_the_seat_of_a_killed_worker_is_free_for_the_next(takers: Takers) -> Non
     assert _seat_of(takers.start("sam3", n=-2)) == 1
     takers.kill(first)
     assert _seat_of(takers.start("sam3", n=-2)) == 0
-
-
-def test_a_seat_that_was_left_is_free_for_the_next(tmp_path: Path) -> None:
-    folder = lock_folder(tmp_path)
-    first = take_seat(folder, "sam3", ["card-0", "card-1"])
-    first.leave()
-    assert take_seat(folder, "sam3", ["card-0", "card-1"]).index == 0
 
 
 def _seat_of(process: "subprocess.Popen[str]") -> int:

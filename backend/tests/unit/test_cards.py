@@ -10,8 +10,10 @@ import torch
 
 from komadori.core.device_turns import DeviceTurns, NoTurns
 from komadori.core.errors import DependencyError
+from komadori.doctor import model_run
 from komadori.ml import cards
 from komadori.ml.cards import Card, open_card
+from komadori.settings import Settings
 
 
 @pytest.fixture
@@ -52,6 +54,17 @@ def test_without_turns_cards_are_still_shared_out(tmp_path: Path) -> None:
     taken = [open_card("cuda", "off", tmp_path, "sam3") for _ in range(2)]
     assert [card.device for card in taken] == ["cuda:0", "cuda:1"]
     assert isinstance(taken[0].turns, NoTurns)
+
+
+@pytest.mark.usefixtures("two_cards")
+def test_the_doctor_measures_on_the_card_with_the_fewest_workers(tmp_path: Path) -> None:
+    open_card("auto", "auto", tmp_path, "siglip")
+
+    settings, turns = model_run._on_card(Settings(models=tmp_path, _env_file=None))
+
+    assert settings.device == "cuda:1"
+    assert isinstance(turns, DeviceTurns)
+    assert turns.name == "gpu-card-1"
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])

@@ -22,10 +22,6 @@ class Seat:
     index: int
     lock: FileLock
 
-    def leave(self) -> None:
-        """Let another have it."""
-        self.lock.release()
-
 
 def take_seat(folder: Path, queue: str, cards: Sequence[str]) -> Seat:
     """A place on the card with the fewest of the same queue, and of those on the one with the fewest at all.

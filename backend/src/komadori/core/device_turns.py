@@ -112,7 +112,6 @@ class DeviceTurns:
     ) -> None:
         self.name = name
         self.n_turns = 0
-        self.waited_s = 0.0
         self._card = FileLock(folder / f"{name}.lock")
         self._next = FileLock(folder / f"{name}.next.lock")
         self._label = label
@@ -189,7 +188,6 @@ class DeviceTurns:
             self._waits_since = None
         self._begin = time.monotonic()
         self.n_turns += 1
-        self.waited_s += self._begin - asked
         self._card.write_record(_record(self._label))
         _log.debug("%s takes %s after %.3f s", self._label, self.name, self._begin - asked)
 

@@ -13,18 +13,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from komadori import bootstrap
-from komadori.core.device_turns import DeviceTurns, NoTurns, Turns
+from komadori.core.device_turns import DeviceTurns, Turns
 from komadori.core.errors import KomadoriError, ModelError, to_dict
-from komadori.core.file_lock import lock_folder
 from komadori.core.orphans import die_with_parent
 from komadori.core.types import ConceptPrompt, Detections, Image, JsonDict
+from komadori.ml.cards import open_card
 from komadori.ml.device_memory import DeviceMemory, is_out_of_memory, memory_of
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.ml.segmenters.base import ConceptSegmenter
@@ -86,7 +85,7 @@ class Report:
 def run_embedder(settings: Settings, report: Report) -> JsonDict:
     """Facts of the embedder: its vectors are sound, and what a batch of each size costs."""
     settings = settings.model_copy(update={"embed_batch": LARGEST_BATCH})  # of which a pass takes what comes
-    turns = _turns(settings)
+    settings, turns = _on_card(settings)
     embedder, facts = _loaded(bootstrap.load_embedder, settings, turns, report)
     memory = memory_of(embedder.device_name)
     with _turn(turns, report, "embedding pictures and texts"):
@@ -106,7 +105,7 @@ def run_embedder(settings: Settings, report: Report) -> JsonDict:
 
 def run_segmenter(settings: Settings, report: Report) -> JsonDict:
     """Facts of the segmenter: its detections are sound, and what few and many prompts cost."""
-    turns = _turns(settings)
+    settings, turns = _on_card(settings)
     segmenter, facts = _loaded(bootstrap.load_segmenter, settings, turns, report)
     memory = memory_of(segmenter.device_name)
     with _turn(turns, report, "segmenting a picture"):
@@ -286,21 +285,10 @@ def _turn(turns: Turns, report: Report, what: str) -> Iterator[None]:
         yield
 
 
-def _turns(settings: Settings) -> Turns:
-    """The card's turns, which the workers take too."""
-    name = None if settings.gpu_lock == "off" else settings.gpu_lock
-    if name == "auto":
-        name = _card_name(settings.device)
-    return NoTurns() if name is None else DeviceTurns(lock_folder(settings.models_dir), name, label="doctor")
-
-
-def _card_name(device: str) -> str | None:
-    """The card that the device means; None without one, or without torch, which not every part needs."""
-    if device == "cpu" or find_spec("torch") is None:
-        return None
-    from komadori.ml import torch_runtime
-
-    return torch_runtime.lock_name(device)
+def _on_card(settings: Settings) -> tuple[Settings, Turns]:
+    """The settings with the card that fewest workers sit on, and its turns, which they take too."""
+    card = open_card(settings.device, settings.gpu_lock, settings.models_dir, "doctor")
+    return settings.model_copy(update={"device": card.device}), card.turns
 
 
 def _unsound(expected: str, got: str) -> ModelError:

@@ -10,8 +10,8 @@ from komadori.core.device_seats import Seat, take_seat
 from komadori.core.device_turns import DeviceTurns, NoTurns, Turns
 from komadori.core.file_lock import lock_folder
 
-DEVICE_NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
-"""One of them is there where a card can be used: NVIDIA's driver, that of WSL 2, AMD's."""
+DEVICE_NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/nvmap"), Path("/dev/kfd"))
+"""One of them is there where a card can be used: NVIDIA's driver, that of WSL 2, of a Tegra, AMD's."""
 
 
 @dataclass(frozen=True, slots=True)
