@@ -51,8 +51,13 @@ def clone(folder: Path, settings: Mapping[str, str]) -> Path:
     for part in _BACKEND_PARTS:
         shutil.copytree(ROOT / "backend" / part, backend / part, ignore=_LEAVE_OUT)
     (folder / "media").mkdir()
-    (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    write_settings(folder, settings)
     return folder
+
+
+def write_settings(folder: Path, settings: Mapping[str, str]) -> None:
+    """Write the ``.env`` of a clone."""
+    (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ class Service:
         return [
             *(["--read-only", "--read-only-tmpfs=false"] if self.raw.get("read_only") else []),
             *(["--init"] if self.raw.get("init") else []),
-            *(part for place in self.raw.get("tmpfs", ()) for part in ("--tmpfs", str(place))),
+            *(part for place in self.raw.get("tmpfs", ()) for part in ("--tmpfs", _tmpfs(place))),
             *(part for right in self.raw.get("cap_drop", ()) for part in ("--cap-drop", right)),
             *(
                 part
@@ -161,7 +166,7 @@ class Definition:
     volumes: Sequence[str]
 
 
-def read(program: str, root: Path, *files: str) -> Definition:
+def read(program: str, root: Path, *files: str, profile: str = "") -> Definition:
     """The definition that those files of ``docker/`` make together with the clone's ``.env``.
 
     Raises:
@@ -169,10 +174,14 @@ def read(program: str, root: Path, *files: str) -> Definition:
     """
     named = [part for file in files for part in ("--file", str(root / "docker" / file))]
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("KOMADORI_", "COMPOSE_"))}
+    options = [*named, "--env-file", str(root / ".env"), "--profile", profile]
     done = subprocess.run(
-        [program, *named, "--env-file", str(root / ".env"), "config", "--format", "json"],
-        check=False, capture_output=True, text=True, env=clean,
-    )  # fmt: skip
+        [program, *options, "config", "--format", "json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=clean,
+    )
     assert done.returncode == 0, done.stderr
     raw = _unescaped(json.loads(done.stdout))
     return Definition(
@@ -205,7 +214,19 @@ def _volume(volume: Mapping[str, Any], rename: Callable[[str], str]) -> list[str
 
 
 def _host(host: str) -> list[str]:
+    """The address of the machine itself is left out: podman 4.3 does not know it, and no scene uses it."""
+    if host.endswith("host-gateway"):
+        return []
     return ["--add-host", host.replace("=", ":", 1)]
+
+
+def _tmpfs(place: str) -> str:
+    """podman knows no owner of these: they take the mode that the folder has in the image."""
+    target, _, options = place.partition(":")
+    values = dict(option.partition("=")[::2] for option in options.split(","))
+    if values.pop("uid", None) is not None:
+        values.pop("gid", None)
+    return f"{target}:{','.join(f'{key}={value}' for key, value in values.items())}"
 
 
 def _port(port: Mapping[str, Any]) -> list[str]:

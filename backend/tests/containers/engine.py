@@ -19,6 +19,12 @@ from pathlib import Path
 
 PROGRAMS = ("buildah", "podman", "runc", "mmdebstrap", "iptables")
 _NETWORKING = (Path("/usr/lib/podman/netavark"), Path("/usr/libexec/podman/netavark"))
+_PROBES = (
+    ("unshare", "--mount", "--net", "--pid", "--fork", "true"),
+    ("iptables", "--table", "nat", "--list"),
+)
+"""What containers ask of the kernel."""
+
 _MAX_PROCESSES = 32_768
 _FOLDER_VARIABLE = "KOMADORI_TEST_CONTAINERS"
 _PREFIX = "komadori-test"
@@ -98,6 +104,10 @@ class Engine:
     def image_id(self, image: str) -> str:
         """The digest of an image's configuration, which names its layers."""
         return self.podman("image", "inspect", "--format", "{{.Id}}", image)
+
+    def label(self, image: str, key: str) -> str:
+        """The value of an image's label, empty when it has none."""
+        return self.podman("image", "inspect", "--format", f'{{{{index .Labels "{key}"}}}}', image)
 
     def size_mb(self, image: str) -> int:
         """What an image takes on disk with the layers that it shares."""

@@ -1,5 +1,6 @@
 """The images of the scenes: a base as the real one is named, Komadori's three, and a broker."""
 
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,25 @@ _LIKE_THE_REAL_BASE = (
 _PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 
 
-_BROKER_USER = 999
+_RECIPE = "komadori.recipe"
+"""A label: what an image that is kept between runs was made of."""
+
+_SERVER_USER = 999
+_POSTGRES_DATA = "/var/lib/postgresql/data"
+_POSTGRES_ENTRY = f"""#!/bin/sh
+set -eu
+programs=$(echo /usr/lib/postgresql/*/bin)
+if [ ! -s {_POSTGRES_DATA}/PG_VERSION ]; then
+    printf %s "$POSTGRES_PASSWORD" >/tmp/password
+    "$programs/initdb" --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-host=scram-sha-256 \\
+        --auth-local=trust --encoding=UTF8 --locale=C.UTF-8 --pgdata={_POSTGRES_DATA}
+    rm /tmp/password
+    echo "host all all all scram-sha-256" >>{_POSTGRES_DATA}/pg_hba.conf
+    echo "CREATE DATABASE $POSTGRES_DB" | "$programs/postgres" --single -D {_POSTGRES_DATA} postgres
+fi
+exec "$programs/postgres" -D {_POSTGRES_DATA} -c "listen_addresses=*"
+"""
+"""What the real image does at its first start, in short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +62,15 @@ class Builder:
             self.engine.buildah("commit", "--quiet", "--format", "docker", "--rm", container, BASE)
         return BASE
 
-    def with_packages(self, name: str, packages: tuple[str, ...], script: str) -> str:
+    def with_packages(self, name: str, packages: tuple[str, ...], script: str, entrypoint: str = "[]") -> str:
         """The base with Debian packages, tagged ``name``; the script runs after they are there."""
-        if not self.engine.has_image(name):
+        recipe = hashlib.sha256(repr((packages, script, entrypoint)).encode()).hexdigest()
+        if not self.engine.has_image(name) or self.engine.label(name, _RECIPE) != recipe:
             container = self.engine.buildah("from", "--pull-never", self.base()).strip()
             install = f"apt-get install --yes --no-install-recommends {' '.join(packages)}"
             self._run_in(container, f"apt-get update --quiet=2 && {install} && {script}")
+            command = ("--entrypoint", entrypoint, "--cmd", "", "--label", f"{_RECIPE}={recipe}")
+            self.engine.buildah("config", *command, container)
             self.engine.buildah("commit", "--quiet", "--format", "docker", "--rm", container, name)
         return name
 
@@ -83,5 +105,17 @@ class Builder:
 
 def broker(builder: Builder, name: str) -> str:
     """Debian's Redis under the name of the broker's image, with the user and the folder of the real one."""
-    script = f"install -d -o {_BROKER_USER} -g {_BROKER_USER} /data"
+    script = f"install -d -o {_SERVER_USER} -g {_SERVER_USER} /data"
     return builder.with_packages(name, ("redis-server",), script)
+
+
+def postgres(builder: Builder, name: str) -> str:
+    """Debian's PostgreSQL under the name of the real image, started with the same variables."""
+    script = (
+        f"cat >/usr/local/bin/postgres-entry <<'ENTRY'\n{_POSTGRES_ENTRY}ENTRY\n"
+        f"chmod 755 /usr/local/bin/postgres-entry\n"
+        f"useradd --uid {_SERVER_USER} --no-create-home server\n"
+        f"install -d -o {_SERVER_USER} -g {_SERVER_USER} {_POSTGRES_DATA}\n"
+        "chmod 1777 /run/postgresql"
+    )
+    return builder.with_packages(name, ("postgresql",), script, '["postgres-entry"]')
