@@ -23,6 +23,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.transport.serialization import Binary
 from websockets.sync.client import ClientConnection, connect
 
+from komadori.api import server
 from komadori.api.app import create_app
 from komadori.api.guard import UPLOAD_PATH
 from komadori.core import vector_rows
@@ -193,6 +194,15 @@ def test_an_api_open_to_the_network_does_not_start(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "KOMADORI_TOKEN" in done.stderr
     assert not (tmp_path / "komadori.db").exists()
+
+
+def test_the_body_of_a_small_answer_does_not_wait_for_its_headers_to_be_acknowledged() -> None:
+    with (
+        server.bind("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 _SERVE = (

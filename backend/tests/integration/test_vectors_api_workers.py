@@ -1,4 +1,4 @@
-"""A SigLIP 2 worker on another machine: its vectors reach the index through the API, even when that is killed."""
+"""A SigLIP 2 worker elsewhere: its vectors reach the index through the API, even one that is killed."""
 
 import time
 from collections.abc import Iterator
