@@ -65,6 +65,26 @@ def test_a_database_that_another_program_holds_is_tried_again(
     assert refused.value.is_retryable
 
 
+def test_the_schema_is_known_while_another_program_writes(
+    file: Path, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_BUSY_TIMEOUT_MS", 10)
+    migrate.upgrade(sessions.engine)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    assert migrate.current_revision(sessions.engine) == migrate.newest_revision()
+    other.close()
+
+
+def test_references_are_enforced_again_after_a_migration(sessions: Sessions) -> None:
+    migrate.upgrade(sessions.engine)
+    migrate.downgrade(sessions.engine, "base")
+
+    with sessions.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
 def test_a_full_disk_is_named(sessions: Sessions) -> None:
     with sessions.write() as opened:
         opened.execute(text("CREATE TABLE t (x)"))

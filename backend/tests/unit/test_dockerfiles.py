@@ -141,6 +141,13 @@ def test_the_process_is_started_without_a_shell(file: str, command: list[str]) -
     assert given["STOPSIGNAL"] == "SIGTERM"
 
 
+@pytest.mark.parametrize("file", ["Dockerfile.siglip", "Dockerfile.sam3"])
+def test_cards_have_the_numbers_that_the_driver_gives_them(file: str) -> None:
+    """CUDA of itself calls the fastest card 0, nvidia-smi the first on the bus."""
+    given = next(step.rest for step in last_stage(file) if step.keyword == "ENV")
+    assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in given.split()
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_the_base_is_slim_and_has_a_version(file: str) -> None:
     base = next(step.rest for step in steps(file) if step.keyword == "ARG")

@@ -1,5 +1,7 @@
 """Brings the database to the newest schema."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -11,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 
 from komadori.core.errors import ConflictError, StorageError
 from komadori.db.failures import database_errors
-from komadori.db.session import Sessions
+from komadori.db.session import Sessions, reading
 from komadori.db.tables import Base
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -22,35 +24,19 @@ _LOCK = 0x6B6F6D61646F7269
 def upgrade(engine: Engine, target: str = "head") -> None:
     """Run the missing migrations in one transaction; processes that start together take turns.
 
-    Foreign keys are not enforced meanwhile, and checked at the end: SQLite rebuilds a
-    table to alter it, and dropping the old one would delete everything that refers to it.
-
     Raises:
         ConflictError: The database was made by a newer Komadori.
         StorageError: It cannot be read or written.
     """
-    with database_errors(), engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            _sqlite_pragma(connection, "foreign_keys=OFF")
-        try:
-            with connection.begin():
-                _take_turn(connection)
-                _check_known(connection)
-                command.upgrade(_config(connection), target)
-                _check_references(connection)
-        finally:
-            if engine.dialect.name == "sqlite":
-                _sqlite_pragma(connection, "foreign_keys=ON")
+    with _migration(engine) as connection:
+        _check_known(connection)
+        command.upgrade(_config(connection), target)
 
 
 def downgrade(engine: Engine, target: str) -> None:
     """Undo migrations down to ``target``; what only newer schemas can hold is lost."""
-    with database_errors(), engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            _sqlite_pragma(connection, "foreign_keys=OFF")
-        with connection.begin():
-            _take_turn(connection)
-            command.downgrade(_config(connection), target)
+    with _migration(engine) as connection:
+        command.downgrade(_config(connection), target)
 
 
 def differences(engine: Engine) -> list[object]:
@@ -66,16 +52,32 @@ def newest_revision() -> str | None:
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The revision of the database, None when it is empty."""
-    with database_errors(), engine.connect() as connection:
+    """The revision of the database, None when it is empty; takes no lock."""
+    with database_errors(), engine.connect().execution_options(**reading(engine)) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_newest(sessions: Sessions) -> bool:
     """Whether the database has the schema of this code; takes no lock."""
-    with sessions.read() as session:
-        current = MigrationContext.configure(session.connection()).get_current_revision()
-    return current == newest_revision()
+    return current_revision(sessions.engine) == newest_revision()
+
+
+@contextmanager
+def _migration(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which nobody else migrates.
+
+    Foreign keys are not enforced meanwhile, and checked at the end: SQLite rebuilds a
+    table to alter it, and dropping the old one would delete everything that refers to it.
+    """
+    with database_errors(), engine.connect() as connection:
+        _enforce_references(connection, "OFF")
+        try:
+            with connection.begin():
+                _take_turn(connection)
+                yield connection
+                _check_references(connection)
+        finally:
+            _enforce_references(connection, "ON")
 
 
 def _config(connection: Connection) -> Config:
@@ -119,7 +121,9 @@ def _check_references(connection: Connection) -> None:
         )
 
 
-def _sqlite_pragma(connection: Connection, pragma: str) -> None:
+def _enforce_references(connection: Connection, switch: str) -> None:
+    if connection.dialect.name != "sqlite":
+        return
     raw = connection.connection.dbapi_connection
     assert raw is not None
-    raw.cursor().execute(f"PRAGMA {pragma}")
+    raw.cursor().execute(f"PRAGMA foreign_keys={switch}")

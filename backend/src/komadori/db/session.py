@@ -35,7 +35,7 @@ class Sessions:
 
     def __init__(self, url: str) -> None:
         self.engine = _open_engine(url)
-        self._reader = self.engine.execution_options(**_reading(self.engine))
+        self._reader = self.engine.execution_options(**reading(self.engine))
         self._pid = os.getpid()
 
     @contextmanager
@@ -140,7 +140,7 @@ def _open_postgresql(url: URL) -> Engine:
     return create_engine(url, connect_args=wanted, pool_pre_ping=True, isolation_level="READ COMMITTED")
 
 
-def _reading(engine: Engine) -> dict[str, Any]:
+def reading(engine: Engine) -> dict[str, Any]:
     """The options of transactions that only read."""
     if engine.dialect.name == "sqlite":
         return {"komadori_read_only": True}
