@@ -19,7 +19,7 @@ SETTINGS = {
     "KOMADORI_SEGMENTER": f"{DEMO_MODELS}/sam3-demo",
     "KOMADORI_GPU_LOCK": "shared",
     "KOMADORI_THREADS": "1",
-    "KOMADORI_LEASE_S": "3",
+    "KOMADORI_LEASE_S": "5",
     "KOMADORI_EMBED_CHUNK_FRAMES": "1",
     "KOMADORI_ANNOTATE_CHUNK_FRAMES": "1",
     "KOMADORI_LOG_LEVEL": "debug",
@@ -83,12 +83,24 @@ class Story:
 
     def child_of(self, service: str) -> int:
         """The process id, inside its container, of the child that runs a worker's chunks."""
-        (worker, *_) = self.api.workers(_WORKERS[service], "ready")
-        return int(worker["name"].split("/")[-2])
+        ready = self.api.workers(_WORKERS[service], "ready")
+        latest = max(ready, key=lambda worker: worker["seen_s"])  # one that was killed is listed for a while
+        return int(latest["name"].split("/")[-2])
 
-    def kill_child(self, service: str) -> None:
-        """SIGKILL for that child: the worker itself lives on."""
-        self.stack.containers[service].execute("sh", "-c", f"kill -9 {self.child_of(service)}")
+    def kill_child_amid(self, service: str, job_id: str) -> None:
+        """SIGKILL for that child while it has a chunk of the job: the worker itself lives on."""
+        container, child = self.stack.containers[service], self.child_of(service)
+
+        def has_chunk() -> bool:
+            """It is stopped to look; between two chunks it goes on."""
+            container.execute("sh", "-c", f"kill -STOP {child}")
+            if any(chunk["state"] == "running" for chunk in self.api.job(job_id)["chunks"]):
+                return True
+            container.execute("sh", "-c", f"kill -CONT {child}")
+            return False
+
+        self.api.wait(has_chunk, "chunk to kill the child with")
+        container.execute("sh", "-c", f"kill -KILL {child}")
 
     def wait_for_new_worker(self, service: str, before: Sequence[JsonDict]) -> None:
         """Until a worker is ready that was not among those before."""

@@ -22,10 +22,10 @@ def test_searches_are_answered_while_the_child_of_sam3_is_killed(story: Story) -
     with Searching(story.api, "a red shape") as searching:
         job_id, prompts = story.annotate("killed child")
         story.api.wait_until_amid(job_id)
-        story.kill_child("sam3-worker")
+        story.kill_child_amid("sam3-worker", job_id)
         job = story.check_annotated_once(job_id, prompts)
     searching.all_answered(at_least=5)
-    assert max(chunk["attempts"] for chunk in job["chunks"]) == 2, "the kill came while a chunk ran"
+    assert max(chunk["attempts"] for chunk in job["chunks"]) == 2, "the chunk that was killed was done again"
     assert story.stack.containers["sam3-worker"].is_running(), "the worker itself lived on"
     story.wait_for_new_worker("sam3-worker", before)
 
@@ -53,7 +53,7 @@ def test_searches_are_answered_while_sam3_runs_out_of_memory(story: Story) -> No
         job_id, prompts = story.annotate("out of memory")
         story.api.wait_until_amid(job_id)
         n_kills = worker.run_out_of_memory(victim=child)
-        assert n_kills == 1
+        assert n_kills >= 1
         story.check_annotated_once(job_id, prompts)
     searching.all_answered(at_least=5)
     assert worker.is_running(), "the worker itself lived on"
