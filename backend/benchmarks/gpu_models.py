@@ -183,13 +183,8 @@ MODELS: dict[str, tuple[Make, Measure]] = {
     "sam3": (sam3, measure_segmenter),
 }
 
-
 CPU_MODELS = ("siglip2-base-patch16-224",)
 """The others take a processor minutes for a frame; they run when they are named."""
-
-
-def _put(answers: Any, step: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    answers.put(step(*arguments))
 
 
 def apart(step: Callable[..., Any], *arguments: Any) -> Any:
@@ -217,13 +212,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def cards() -> dict[str, Any]:
-    """What torch finds."""
+def card_of(device: str) -> dict[str, Any]:
+    """What torch says of the device asked for."""
     import torch
 
-    if not torch.cuda.is_available():
+    if device == "cpu" or not torch.cuda.is_available():
         return {"name": "cpu", "cuda": None}
-    card = torch.cuda.get_device_properties(0)
+    card = torch.cuda.get_device_properties(int(device.partition(":")[2] or 0))
     return {
         "name": card.name,
         "cuda": torch.version.cuda,
@@ -239,7 +234,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of the result")
     arguments = parser.parse_args()
-    device: dict[str, Any] = apart(cards) if arguments.device != "cpu" else {"name": "cpu", "cuda": None}
+    device: dict[str, Any] = apart(card_of, arguments.device)
     report: dict[str, Any] = {
         "what": "full-size architectures with random weights through our adapters, frames of 1280 x 720",
         "device": device,
@@ -255,6 +250,10 @@ def main() -> None:
     label = re.sub(r"[^a-z0-9]+", "-", device["name"].lower()).strip("-")
     arguments.results.mkdir(exist_ok=True)
     (arguments.results / f"gpu_models-{label}.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _put(answers: Any, step: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    answers.put(step(*arguments))
 
 
 if __name__ == "__main__":
