@@ -203,7 +203,8 @@ def judge_arch(facts: TorchFacts) -> Result:
 
     Machine code of one generation runs on cards of that generation and the same or a later minor
     version (``sm_80`` on 8.6), unless it is of one card only (``sm_90a``); PTX is translated for
-    later ones (source: NVIDIA, CUDA C++ Programming Guide, "Application Compatibility").
+    later ones, unless it is of a family (``compute_100f``, for 10.x). Source: NVIDIA, CUDA C++
+    Programming Guide, "Application Compatibility" and "Family-Specific Features".
     """
     if not facts.cards:
         return skip("torch uses no card")
@@ -298,9 +299,9 @@ def _hidden() -> str:
 
 def _runs_on(arch: str, capability: tuple[int, int]) -> bool:
     own = _arch(arch)
-    if arch[-1:].isalpha():
+    if arch.endswith("a"):
         return own == capability
-    if arch.startswith("compute_"):
+    if arch.startswith("compute_") and not arch.endswith("f"):
         return own <= capability
     return own[0] == capability[0] and own[1] <= capability[1]
 
