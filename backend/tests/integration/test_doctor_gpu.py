@@ -122,6 +122,8 @@ def test_a_jetson_has_a_card_without_nvml(tmp_path: Path) -> None:
 
 
 def test_who_chose_the_processor_is_told_of_no_card(tmp_path: Path) -> None:
+    without = nvidia.check_device(Settings(device="cpu", _env_file=None), root=tmp_path)
+    assert "no NVIDIA GPU" in without.detail
     _pci_device(tmp_path, "0x10de", "0x030200")
     processor = Settings(device="cpu", _env_file=None)
 

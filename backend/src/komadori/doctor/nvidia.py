@@ -29,6 +29,12 @@ _NVML_CHILD = Path(__file__).with_name("nvml_child.py")
 _ANSWER_S = 20.0
 _NVIDIA_VENDOR = "0x10de"
 _DISPLAY_CLASS = "0x03"
+_OTHER_NODES = {
+    "dxg": "/dev/dxg: the card of Windows, through WSL",
+    "nvmap": "/dev/nvmap: the card of a Tegra (Jetson)",
+}
+"""Device files of cards that have no /dev/nvidia0."""
+
 _NOT_TOLD = "its driver tells no memory"
 _NOT_LOADED, _BLOCKED, _MISMATCH, _UNKNOWN = 9, 17, 18, 999
 """Return codes of NVML: no driver loaded, blocked by the operating system, versions differ, unknown error."""
@@ -166,14 +172,15 @@ def checks(
 
 def check_device(settings: Any, *, require_gpu: bool = False, root: Path = ROOT) -> Result:
     """Whether there is an NVIDIA card, and device files (/dev/nvidia*, /dev/dxg in WSL) to reach it by."""
-    if not require_gpu and settings is not None and settings.device == "cpu":
-        return skip("KOMADORI_DEVICE is cpu: no card is used")
     dev = root / "dev"
     nodes = sorted(node.name for node in dev.glob("nvidia[0-9]*"))
-    if (dev / "dxg").exists():
-        return ok("/dev/dxg: the card of Windows, through WSL")
-    if (dev / "nvmap").exists() and not nodes:
-        return ok("/dev/nvmap: the card of a Tegra (Jetson)")
+    other = next((said for name, said in _OTHER_NODES.items() if (dev / name).exists()), None)
+    if not nodes and other is None and not _has_card(root):
+        if require_gpu:
+            return fail("there is no NVIDIA GPU here", f"Run without --require-gpu. {_WITHOUT_GPU}")
+        return skip("there is no NVIDIA GPU here: models run on the CPU", _WITHOUT_GPU)
+    if not require_gpu and settings is not None and settings.device == "cpu":
+        return skip("KOMADORI_DEVICE is cpu: no card is used")
     if nodes and not (dev / "nvidia-uvm").exists():
         return warn(
             f"/dev/{', /dev/'.join(nodes)}, but no /dev/nvidia-uvm, which CUDA needs",
@@ -181,18 +188,7 @@ def check_device(settings: Any, *, require_gpu: bool = False, root: Path = ROOT)
         )
     if nodes:
         return ok(f"/dev/{', /dev/'.join(nodes)}")
-    missing = fail if require_gpu else warn
-    if not _has_card(root):
-        if require_gpu:
-            return fail("there is no NVIDIA GPU here", f"Run without --require-gpu. {_WITHOUT_GPU}")
-        return skip("there is no NVIDIA GPU here: models run on the CPU", _WITHOUT_GPU)
-    if is_inside(root):
-        return missing(
-            "the host has an NVIDIA card, but this container was not given it",
-            "Start it with docker/docker-compose.gpu.yml (`make up-gpu`), "
-            "and see `verify_gpu.py --role host` on the host.",
-        )
-    return missing("there is an NVIDIA card, but no driver for it is loaded", _INSTALL_DRIVER)
+    return ok(other) if other else _unreachable(root, require_gpu=require_gpu)
 
 
 def check_driver(
@@ -294,6 +290,18 @@ def _has_card(root: Path) -> bool:
         and _first_line(device / "class").startswith(_DISPLAY_CLASS)
         for device in (root / "sys/bus/pci/devices").glob("*")
     )
+
+
+def _unreachable(root: Path, *, require_gpu: bool) -> Result:
+    """There is a card without its device files."""
+    missing = fail if require_gpu else warn
+    if is_inside(root):
+        return missing(
+            "the host has an NVIDIA card, but this container was not given it",
+            "Start it with docker/docker-compose.gpu.yml (`make up-gpu`), "
+            "and see `verify_gpu.py --role host` on the host.",
+        )
+    return missing("there is an NVIDIA card, but no driver for it is loaded", _INSTALL_DRIVER)
 
 
 def _without_library(found: Driver, root: Path, *, require_gpu: bool) -> Result:
