@@ -15,4 +15,4 @@ def test_children_of_both_kinds_of_worker_are_heard(tmp_path: Path) -> None:
 
 def _wait_for_words(system: Installation, queue: Queue) -> None:
     log = system.settings.home / "logs" / f"{queue}.log"
-    wait_until(lambda: f"queue {queue} is ready" in log.read_text(), 60, f"line of the child for {queue}")
+    wait_until(lambda: f"queue {queue}: " in log.read_text(), 60, f"line of the child for {queue}")

@@ -159,7 +159,9 @@ def test_a_database_that_is_none_is_no_defect(
     (tmp_path / "home" / "komadori.db").write_bytes(b"no database" * 1000)
 
     assert main(["up"]) == 1
-    assert "database-damaged: The database cannot be read: file is not a database." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("database-damaged: ")
+    assert "file is not a database" in said
 
 
 def test_models_are_listed_without_a_running_komadori(capsys: pytest.CaptureFixture[str]) -> None:
