@@ -108,9 +108,10 @@ class Container:
         """When it was started last."""
         return self.inspect("{{.State.StartedAt}}")
 
-    def published(self, port: int) -> str:
-        """The address of this machine that leads to a port of the container."""
-        return self.engine.podman("port", self.name, str(port))
+    def published(self, port: int, host: str = "127.0.0.1") -> str:
+        """The address ``host:port`` of this machine that leads to a port of the container."""
+        addresses = self.engine.podman("port", self.name, str(port)).split()
+        return next(address for address in addresses if address.rpartition(":")[0] == host)
 
 
 @dataclass(slots=True)

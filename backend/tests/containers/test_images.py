@@ -1,6 +1,7 @@
 """The three images: what each has and has not, who it runs as, and what a change rebuilds."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from tests.containers.compose import Definition
 from tests.containers.conftest import FILES
 from tests.containers.engine import Engine, ProgramError
 from tests.containers.images import Builder
-from tests.containers.story import SETTINGS
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
@@ -35,9 +35,9 @@ _MAX_LAYERS_OF_CODE = 4
 
 
 @pytest.fixture
-def another_clone(tmp_path: Path) -> Path:
-    """A second clone, to change something in."""
-    return compose.clone(tmp_path, SETTINGS)
+def another_clone(clone: Path, tmp_path: Path) -> Path:
+    """A copy of the clone that the images were built from, to change something in."""
+    return shutil.copytree(clone, tmp_path / "clone")
 
 
 def read(folder: Path) -> Definition:
