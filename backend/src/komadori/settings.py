@@ -73,8 +73,8 @@ class Settings(BaseSettings):
     gpu_lock: str = Field(
         "auto",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="Workers on the same card take turns: `auto` (by card), `off`, or a name that those share "
-        "which take turns.",
+        description="Workers on the same card take turns: `auto` (by card), `off`, or a name that those "
+        "share which take turns.",
     )
     threads: int | None = Field(None, ge=1, description="CPU threads of a model; all cores when not set.")
     embed_batch: int | None = Field(
