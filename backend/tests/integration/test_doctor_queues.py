@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -88,16 +89,46 @@ def test_a_worker_amid_a_chunk_is_busy_and_not_dead(system: Installation) -> Non
     assert "busy with chunk 4711 for" in result.detail
 
 
-def test_a_worker_that_reports_but_hears_nothing_fails(system: Installation) -> None:
+def test_a_worker_that_reports_but_hears_nothing_fails(
+    system: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "_PATIENCE_S", 0.0)
+    with held_up(system):
+        result = ask(system, Queue.SIGLIP)
+
+    assert result.status is Status.FAIL
+    assert "answered nothing over the broker" in result.detail
+
+
+def test_a_worker_that_was_only_held_up_is_slow_and_not_dead(
+    system: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "_ANSWER_WITHIN_S", 0.5)
+    with held_up(system):
+        end = threading.Timer(4, resume, (system,))  # after more than one round of asking
+        end.start()
+        result = ask(system, Queue.SIGLIP)
+        end.join()
+
+    assert result.status is Status.WARN, result
+    assert "slow to answer" in result.detail
+
+
+@contextmanager
+def held_up(system: Installation) -> Iterator[None]:
+    """The worker for siglip stands still, as on a machine that is out of breath."""
     (parent,) = (process.pid for process in system._processes[Queue.SIGLIP])
     os.kill(parent, signal.SIGSTOP)
     try:
-        result = ask(system, Queue.SIGLIP)
+        yield
     finally:
-        os.kill(parent, signal.SIGCONT)
+        resume(system)
 
-    assert result.status is Status.FAIL
-    assert "answers nothing over the broker" in result.detail
+
+def resume(system: Installation) -> None:
+    """Let the worker go on."""
+    (parent,) = (process.pid for process in system._processes[Queue.SIGLIP])
+    os.kill(parent, signal.SIGCONT)
 
 
 def test_a_broker_that_answers_nothing_holds_nobody_up(system: Installation) -> None:

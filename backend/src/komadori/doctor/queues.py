@@ -3,11 +3,12 @@
 A worker is asked twice. Its processes report to the database, which says whether they have their
 model; and a message that does nothing goes through the broker to the process that does the work,
 and comes back. A worker that is amid a chunk cannot take that message: then its parent process
-is asked what it does, so that busy is never taken for dead.
+is asked what it does, so that busy is never taken for dead. Both are done again until patience
+ends, because on a machine out of breath a healthy worker may be silent for seconds.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -20,10 +21,13 @@ from komadori.doctor.report import Result, fail, ok, skip, warn
 from komadori.queueing.celery_queue import Roundtrip, RunningTask
 from komadori.settings import Settings
 
-QUEUE_DEADLINE_S = 30.0
-"""Enough for a broker that answers nothing: each of its calls is given up after ten seconds."""
+QUEUE_DEADLINE_S = 45.0
+"""Enough for all patience, and then a broker that answers nothing: a call is given up after ten seconds."""
 
 _ANSWER_WITHIN_S = 5.0
+_PATIENCE_S = 15.0
+"""Less than a no-op lives, so it still waits for a worker that was only held up."""
+
 _SILENT_AFTER_S = 15.0
 _LONG_BUSY_S = 900.0
 _START_ALL = "Start everything with `komadori up`, or the containers with `make up` or `make up-gpu`."
@@ -73,37 +77,51 @@ def check_backlog(settings: Settings) -> Result:
 
 
 def _ask(trip: Roundtrip, queue: Queue, own: Sequence[Worker]) -> Result:
-    """Send the message, and find out what the workers do when none takes it."""
+    """Send the message, and find out what the workers do as long as none takes it."""
     started_s = time.monotonic()
-    owner = trip.wait(trip.send(queue), _ANSWER_WITHIN_S)
-    taken_ms = (time.monotonic() - started_s) * 1000
-    if owner is not None:
-        return _answered(own, owner, f"answered in {taken_ms:.0f} ms")
-    nodes = trip.running(queue)
-    busy = [task for tasks in nodes.values() for task in tasks]
-    if busy:
-        return _busy(queue, busy)
+    key = trip.send(queue)
+    while True:
+        owner = trip.wait(key, _ANSWER_WITHIN_S)
+        taken_s = time.monotonic() - started_s
+        if owner is not None:
+            return _answered(own, owner, taken_s)
+        nodes = trip.running(queue)
+        busy = [task for tasks in nodes.values() for task in tasks]
+        if busy:
+            return _busy(queue, busy)
+        if taken_s >= _PATIENCE_S:
+            return _unanswered(queue, own, nodes, taken_s)
+
+
+def _unanswered(queue: Queue, own: Sequence[Worker], nodes: Collection[str], waited_s: float) -> Result:
     if nodes:
         return fail(
-            f"{', '.join(nodes)} lives, but took no message within {_ANSWER_WITHIN_S:g} s",
+            f"{', '.join(nodes)} lives, but took no message within {waited_s:.0f} s",
             f"Restart the worker of the queue {queue}, and keep its log for a report.",
         )
-    last_s = time.time() - max(worker.seen_s for worker in own) if own else 0.0
+    last_s = time.time() - max(worker.seen_s for worker in own) if own else waited_s
     return fail(
-        f"a process reported {last_s:.0f} s ago, but its worker answers nothing over the broker",
+        f"a process reported {last_s:.0f} s ago, but its worker has answered nothing over the broker "
+        f"for {waited_s:.0f} s",
         f"Check that the worker of the queue {queue} has the same KOMADORI_BROKER_URL; else restart it.",
     )
 
 
-def _answered(own: Sequence[Worker], owner: str, how: str) -> Result:
+def _answered(own: Sequence[Worker], owner: str, taken_s: float) -> Result:
     """One process has answered; what the database knows of it and of the others."""
     ready = [worker for worker in own if worker.state == WorkerState.READY]
     detail = next((worker.detail for worker in own if worker.name == owner), "it does not report")
-    detail = f"{how}, {detail}" + (f", {len(ready)} processes" if len(ready) > 1 else "")
+    detail = f"answered in {taken_s * 1000:.0f} ms, {detail}"
+    detail += f", {len(ready)} processes" if len(ready) > 1 else ""
     unready = [worker for worker in own if worker.state != WorkerState.READY]
     if unready:
         other = _unready(unready[0])
         return warn(f"{detail}; {len(unready)} more cannot work yet: {other.detail}", other.remedy)
+    if taken_s >= _ANSWER_WITHIN_S:
+        return warn(
+            f"{detail}: the worker is well, but slow to answer",
+            "Look again when the machine has less to do; `top` and `docker stats` show what keeps it busy.",
+        )
     return ok(detail)
 
 
