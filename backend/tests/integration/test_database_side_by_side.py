@@ -264,7 +264,7 @@ def test_the_first_report_of_a_worker_may_come_from_two_threads(system: JobSyste
     at_once(*[lambda: report("ready")] * 6)
 
     with system.ctx.sessions.read() as session:
-        [worker] = workers.seen_since(session, 0.0)
+        [worker] = workers.living(session)
     assert (worker.queue, worker.detail) == (Queue.SAM3, "ready")
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from komadori.core.errors import DependencyError, InputError, KomadoriError, ModelError, NotFoundError
-from komadori.core.types import EmbeddingBatch, SearchHit
-from komadori.db.repositories import embeddings
+from komadori.core.types import EmbeddingBatch, Queue, SearchHit, WorkerState
+from komadori.db.repositories import embeddings, workers
 from komadori.services import search
 from komadori.services.search import Scope
 from tests.support.app import COLOURS, jpeg_of, picture, seed_video
@@ -190,6 +190,28 @@ def test_without_a_worker_a_search_ends_with_a_remedy(tmp_path: Path) -> None:
     assert caught.value.code == "no-embedding-worker"
     assert "siglip" in caught.value.hint
     assert time.monotonic() - started_s >= 0.2
+
+
+def test_a_worker_that_starts_again_has_the_whole_patience_from_when_it_was_last_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process is listed for seconds, and may take some more to come back."""
+    monkeypatch.setattr(search, "_LOOK_AT_WORKERS_S", 0.0)
+    monkeypatch.setattr(search, "_NO_WORKER_PATIENCE_S", 0.5)
+    with pipeline(tmp_path) as system:
+        seed_video(system.ctx)
+        killed_s = time.monotonic() + 0.7
+        answer = system.queue.run_query
+        system.queue.run_query = lambda _query_id: None
+
+        def of_queue(_session: object, _queue: object) -> list[workers.Worker]:
+            if time.monotonic() < killed_s:
+                return [workers.Worker("machine/1/1", Queue.SIGLIP, WorkerState.READY, "", 0.0)]
+            answer(1)
+            return []
+
+        monkeypatch.setattr(workers, "of_queue", of_queue)
+        assert search.by_text(system.ctx, "red", 3, Scope()).hits
 
 
 def test_a_lost_hint_is_sent_again(system: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

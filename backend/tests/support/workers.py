@@ -127,7 +127,7 @@ class Installation:
 
         def find() -> bool:
             with self.ctx.sessions.read() as session:
-                seen = workers.seen_since(session, time.time() - 10)
+                seen = workers.living(session)
             pids[:] = [int(w.name.split("/")[-2]) for w in seen if w.queue == queue]
             return bool(pids)
 

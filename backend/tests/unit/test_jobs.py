@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from komadori.core.errors import InputError, NotFoundError, StorageError
-from komadori.core.progress import Progress
-from komadori.core.types import Chunk, ItemOutcome, JobState, Queue
+from komadori.core.progress import Cancelled, Progress
+from komadori.core.types import Chunk, ItemOutcome, JobState, Queue, WorkerState
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
+from komadori.db.repositories import workers
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.services import jobs, ownership
 from komadori.services.jobs import ChunkResult
@@ -223,6 +224,32 @@ def test_cancelling_twice_or_after_the_end_changes_nothing(system: JobSystem) ->
     assert jobs.cancel(system.ctx, job_id).state is JobState.DONE
 
 
+def test_a_retry_amid_a_cancel_withdraws_it(system: JobSystem) -> None:
+    """The chunk that was told to stop is queued with the others, not left behind as cancelled."""
+    job_id = system.submit(2)
+
+    def cancelled_and_wanted_again(chunk: Chunk, progress: Progress) -> ChunkResult:
+        jobs.cancel(system.ctx, job_id)
+        jobs.retry(system.ctx, job_id)
+        raise Cancelled
+
+    assert system.run(1, cancelled_and_wanted_again) is JobState.QUEUED
+    assert [system.run(chunk_id, succeed) for chunk_id in (1, 2)] == [JobState.DONE] * 2
+    assert system.job(job_id).state is JobState.DONE
+
+
+def test_the_only_chunk_that_was_told_to_stop_can_be_wanted_again(system: JobSystem) -> None:
+    job_id = system.submit(1)
+
+    def cancelled_and_wanted_again(chunk: Chunk, progress: Progress) -> ChunkResult:
+        jobs.cancel(system.ctx, job_id)
+        assert not jobs.retry(system.ctx, job_id).is_cancel_requested
+        return succeed(chunk, progress)
+
+    assert system.run(1, cancelled_and_wanted_again) is JobState.DONE
+    assert system.job(job_id).state is JobState.DONE
+
+
 def test_retry_queues_only_what_is_not_done(system: JobSystem) -> None:
     job_id = system.submit(2)
     system.run(1, succeed)
@@ -251,6 +278,31 @@ def test_hints_that_could_not_be_sent_are_sent_later(system: JobSystem) -> None:
     jobs.reap(system.ctx)
     jobs.reap(system.ctx)
     assert system.queue.hints == [1, 2]
+
+
+def test_lost_hints_are_sent_again_only_to_a_worker_that_could_follow_them(
+    system: JobSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they pile up in the broker until it is full, while a worker waits days for its model."""
+    monkeypatch.setattr(jobs, "_IDLE_HINT_STALE_S", 0.0)
+    system.submit(1)
+    for state, n_hints in ((None, 1), (WorkerState.WAITING, 1), (WorkerState.READY, 2)):
+        if state is not None:
+            with system.ctx.sessions.write() as session:
+                workers.report(session, "machine/1/1", Queue.DEFAULT, state, "")
+        jobs.reap(system.ctx)
+        assert system.queue.hints == [1] * n_hints, state
+
+
+def test_who_lives_is_told_by_the_clock_of_the_database(
+    system: JobSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with system.ctx.sessions.write() as session:
+        workers.report(session, "machine/1/1", Queue.DEFAULT, WorkerState.READY, "")
+    for wrong_s in (-3600.0, 3600.0):
+        monkeypatch.setattr(time, "time", lambda now_s=time.time() + wrong_s: now_s)
+        with system.ctx.sessions.read() as session:
+            assert len(workers.of_queue(session, Queue.DEFAULT)) == 1, wrong_s
 
 
 def test_an_open_child_ends_after_its_parent(system: JobSystem) -> None:

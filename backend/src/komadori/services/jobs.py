@@ -158,15 +158,16 @@ def _commit(
     ctx: Context, chunk: Chunk, owner: str, state: JobState, result: ChunkResult, error: str | None = None
 ) -> JobState:
     with ctx.sessions.write() as session:
-        if not chunk_rows.finish(
+        ended = chunk_rows.finish(
             session, chunk, owner, state, result.counts, error=error, issues=result.issues
-        ):
+        )
+        if ended is None:
             raise LostLeaseError
         result.write(session)
         job_rows.settle(session, chunk.job_id)
         found = _take_unannounced(session)
     _send(ctx, found)
-    return state
+    return ended
 
 
 class Lease:

@@ -26,7 +26,7 @@ _WAKE_AGAIN_S = 3.0
 
 _LOOK_AT_WORKERS_S = 0.5
 _NO_WORKER_PATIENCE_S = 15.0
-"""A worker that starts reports after some seconds; when none has by then, none will."""
+"""A worker that starts, or starts again, reports after some seconds; when none has by then, none will."""
 
 _QUERIES_KEPT = 10_000
 _SPACINGS_IN_A_MOMENT = 2.5
@@ -118,7 +118,7 @@ def _vector(
         cached = embeddings.cached_query(session, active[0], kind, key) if active else None
     if active is not None and cached is not None and cached.vector is not None:
         return (*active, cached.vector)
-    _check_workers(ctx, waited_s=0.0)
+    _has_worker(ctx)
     with ctx.sessions.write() as session:
         embeddings.prune_queries(session, 10 * ctx.options.query_timeout_s, _QUERIES_KEPT)
         query_id = embeddings.add_query(session, source, kind, key, content)
@@ -126,7 +126,7 @@ def _vector(
 
 
 def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDArray[np.float32]]:
-    began_s = wake_at = time.monotonic()
+    began_s = wake_at = worker_seen_s = time.monotonic()
     look_at = began_s + _LOOK_AT_WORKERS_S
     pause_s, longest_pause_s = _POLL_S
     is_told = False
@@ -135,7 +135,10 @@ def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDA
             is_told = ctx.queue.wake_for_query(query_id)
             wake_at = time.monotonic() + _WAKE_AGAIN_S
         if time.monotonic() >= look_at:
-            _check_workers(ctx, waited_s=time.monotonic() - began_s)
+            if _has_worker(ctx):
+                worker_seen_s = time.monotonic()
+            elif time.monotonic() > worker_seen_s + _NO_WORKER_PATIENCE_S:
+                raise _no_worker()
             look_at = time.monotonic() + _LOOK_AT_WORKERS_S
         with ctx.sessions.read() as session:
             query = embeddings.get_query(session, query_id)
@@ -148,22 +151,29 @@ def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDA
     raise _no_answer(ctx, is_told=is_told)
 
 
-def _check_workers(ctx: Context, waited_s: float) -> None:
-    """Raise when nobody can answer: every worker waits for its model, or there has been none for long."""
+def _has_worker(ctx: Context) -> bool:
+    """Whether a worker answers, or will once it is up.
+
+    Raises:
+        DependencyError: Every worker waits for its model.
+    """
     with ctx.sessions.read() as session:
         found = workers.of_queue(session, Queue.SIGLIP)
-    if not found and waited_s > _NO_WORKER_PATIENCE_S:
-        raise DependencyError(
-            "No worker for the queue siglip runs, so nothing makes a vector of the query.",
-            hint="Start one with `komadori worker siglip`, then search again; `komadori doctor` says more.",
-            code="no-embedding-worker",
-        )
     if found and all(worker.state == WorkerState.WAITING for worker in found):
         raise DependencyError(
             f"The worker for the queue siglip cannot answer yet, {found[0].detail}",
             hint="Search again once it is ready; `komadori models` lists what is here.",
             code="waiting-for-model",
         )
+    return bool(found)
+
+
+def _no_worker() -> DependencyError:
+    return DependencyError(
+        "No worker for the queue siglip runs, so nothing makes a vector of the query.",
+        hint="Start one with `komadori worker siglip`, then search again; `komadori doctor` says more.",
+        code="no-embedding-worker",
+    )
 
 
 def _no_answer(ctx: Context, *, is_told: bool) -> DependencyError:

@@ -1,6 +1,5 @@
 """For those who watch over the process: whether it lives, whether it can work, and its figures."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -61,7 +60,7 @@ class _Load(Collector):
         """The state of the system at this moment."""
         with self._ctx.sessions.read() as session:
             loads = queues.loads(session)
-            seen = workers.seen_since(session, time.time() - workers.SEEN_WITHIN_S)
+            seen = workers.living(session)
         labels = ["queue", "state"]
         jobs = GaugeMetricFamily("komadori_jobs", "Jobs with chunks of this queue and state.", labels=labels)
         chunks = GaugeMetricFamily("komadori_chunks", "Chunks of jobs.", labels=labels)

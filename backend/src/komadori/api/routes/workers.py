@@ -1,7 +1,5 @@
 """Which worker processes are alive."""
 
-import time
-
 from fastapi import APIRouter
 
 from komadori.api import system_answers as answers
@@ -15,5 +13,5 @@ router = APIRouter(prefix="/workers", tags=["system"])
 def list_workers(ctx: Ctx) -> list[answers.Worker]:
     """The worker processes that have reported in the last 15 seconds."""
     with ctx.sessions.read() as session:
-        seen = workers.seen_since(session, time.time() - workers.SEEN_WITHIN_S)
-    return [answers.Worker.of(worker) for worker in seen]
+        found = workers.living(session)
+    return [answers.Worker.of(worker) for worker in found]

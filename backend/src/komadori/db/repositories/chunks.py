@@ -8,6 +8,7 @@ the lock of the job (:func:`jobs.lock`), so that what is read of its chunks stil
 the job is settled by it. Hints are taken last, of chunks that nobody has locked.
 """
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from komadori.core.types import Chunk, ItemOutcome, JobState, JsonDict, Queue
-from komadori.db.repositories import jobs
+from komadori.db.repositories import jobs, workers
 from komadori.db.repositories.statements import n_changed, now_s
 from komadori.db.tables import ChunkRow, JobIssueRow, JobRow
 
@@ -178,16 +179,17 @@ def finish(
     *,
     error: str | None = None,
     issues: Iterable[Issue] = (),
-) -> bool:
-    """End a chunk that is still owned; False (and nothing changed) when it is not.
+) -> JobState | None:
+    """End a chunk that is still owned: its new state, or None (and nothing changed) when it is not.
 
-    A chunk that should be queued again is cancelled instead when its job is. One that is
-    queued again without an error is unfinished: it has got on, so its attempts begin anew.
+    A chunk that should be queued again is cancelled instead when its job is, and the reverse when
+    the job was retried since. One that is queued again without an error is unfinished: it has got
+    on, so its attempts begin anew.
     A failed one failed with all of its items.
     """
     job = jobs.lock(session, chunk.job_id)
-    if state == JobState.QUEUED and job.is_cancel_requested:
-        state = JobState.CANCELLED
+    if state in (JobState.QUEUED, JobState.CANCELLED):
+        state = JobState.CANCELLED if job.is_cancel_requested else JobState.QUEUED
     result = session.execute(
         update(ChunkRow)
         .where(_owned(chunk.id, owner))
@@ -204,9 +206,9 @@ def finish(
         )
     )
     if n_changed(result) == 0:
-        return False
+        return None
     _add_issues(session, chunk, issues)
-    return True
+    return state
 
 
 def set_total(session: Session, chunk: Chunk, total: int) -> None:
@@ -261,10 +263,12 @@ def take_unannounced(
 
     For each queue the oldest ones, as many as there must be for ``ahead`` of its queued
     chunks to be announced. A hint counts as lost after ``stale_s``, and already after
-    ``idle_stale_s`` when nothing of its queue runs.
+    ``idle_stale_s`` when nothing of its queue runs. It never does while no worker of its queue
+    is ready: nobody takes hints from the broker then, and each one more would stay there.
     """
-    busy = set(session.scalars(_BUSY_QUEUES))
-    stale = {f"stale_{q}": stale_s if q.value in busy else idle_stale_s for q in Queue}
+    busy, ready = set(session.scalars(_BUSY_QUEUES)), workers.ready_queues(session)
+    patience_s = {q: (stale_s if q in busy else idle_stale_s) if q in ready else math.inf for q in Queue}
+    stale = {f"stale_{q}": seconds for q, seconds in patience_s.items()}
     announced = {queue: n for queue, n in session.execute(_ANNOUNCED, stale)}  # noqa: C416
     limits = {f"limit_{q}": max(0, ahead - announced.get(q.value, 0)) for q in Queue}
     found = [(Queue(queue), chunk_id) for queue, chunk_id in session.execute(_UNANNOUNCED, stale | limits)]

@@ -96,7 +96,10 @@ def cancel_queued(session: Session, job_id: int) -> None:
 
 
 def reopen(session: Session, job_id: int) -> int:
-    """Queue the failed and cancelled chunks of a job again: how many there were."""
+    """Queue the failed and cancelled chunks of a job again: how many there were.
+
+    Those that run and were asked to stop go on, or are queued again when they have stopped.
+    """
     job = lock(session, job_id)
     result = session.execute(
         update(ChunkRow)
@@ -105,6 +108,7 @@ def reopen(session: Session, job_id: int) -> int:
     )
     if n_changed(result):
         job.state, job.error, job.finished_s = JobState.QUEUED, None, None
+    if not JobState(job.state).is_terminal:
         job.is_cancel_requested = False
     return n_changed(result)
 

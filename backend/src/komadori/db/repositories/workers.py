@@ -1,9 +1,8 @@
 """Which worker processes have reported lately."""
 
-import time
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from komadori.core.types import Queue, WorkerState
@@ -39,15 +38,34 @@ def forget(session: Session, name: str) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.name == name))
 
 
-def of_queue(session: Session, queue: Queue) -> list[Worker]:
-    """The living workers of a queue."""
-    return [worker for worker in seen_since(session, time.time() - SEEN_WITHIN_S) if worker.queue == queue]
+def living(session: Session) -> list[Worker]:
+    """The workers that have reported lately by the clock of the database, by queue."""
+    return _by_queue(session, _is_alive())
 
 
 def seen_since(session: Session, since_s: float) -> list[Worker]:
     """The workers that have reported since then, by queue."""
-    rows = session.scalars(select(WorkerRow).where(WorkerRow.seen_s >= since_s))
+    return _by_queue(session, WorkerRow.seen_s >= since_s)
+
+
+def of_queue(session: Session, queue: Queue) -> list[Worker]:
+    """The living workers of a queue."""
+    return [worker for worker in living(session) if worker.queue == queue]
+
+
+def ready_queues(session: Session) -> set[str]:
+    """The queues of which a living worker takes chunks."""
+    statement = select(WorkerRow.queue).where(_is_alive(), WorkerRow.state == WorkerState.READY.value)
+    return set(session.scalars(statement.distinct()))
+
+
+def _by_queue(session: Session, condition: ColumnElement[bool]) -> list[Worker]:
+    rows = session.scalars(select(WorkerRow).where(condition))
     found = [
         Worker(row.name, Queue(row.queue), WorkerState(row.state), row.detail, row.seen_s) for row in rows
     ]
     return sorted(found, key=lambda worker: (worker.queue, worker.name))
+
+
+def _is_alive() -> ColumnElement[bool]:
+    return WorkerRow.seen_s >= now_s() - SEEN_WITHIN_S
