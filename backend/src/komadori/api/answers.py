@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -327,22 +326,6 @@ class JobEvent(BaseModel):
     type: Literal["job"] = "job"
     seq: int
     job: Job
-
-
-class Space(BaseModel):
-    """What makes vectors comparable, and how many there are; `key` is its name in addresses."""
-
-    key: str
-    model_id: str
-    revision: str
-    preprocessing_hash: str
-    dim: int
-    n_vectors: int
-
-    @staticmethod
-    def of(space: types.EmbeddingSpace, n_vectors: int) -> "Space":
-        """A space as it is shown."""
-        return Space(key=space.key, n_vectors=n_vectors, **asdict(space))
 
 
 class Issue(BaseModel):

@@ -1,5 +1,6 @@
 """What the HTTP API answers about the installation itself."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -59,6 +60,22 @@ class Worker(BaseModel):
             detail=worker.detail,
             seen_s=worker.seen_s,
         )
+
+
+class Space(BaseModel):
+    """What makes vectors comparable, and how many there are; `key` is its name in addresses."""
+
+    key: str
+    model_id: str
+    revision: str
+    preprocessing_hash: str
+    dim: int
+    n_vectors: int
+
+    @staticmethod
+    def of(space: types.EmbeddingSpace, n_vectors: int) -> "Space":
+        """A space as it is shown."""
+        return Space(key=space.key, n_vectors=n_vectors, **asdict(space))
 
 
 class QueueState(BaseModel):

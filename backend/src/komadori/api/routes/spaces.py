@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from komadori.api import answers
+from komadori.api import system_answers as answers
 from komadori.api.deps import Ctx
 from komadori.api.errors import TooLargeError, documented
 from komadori.core import vector_rows
