@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from fnmatch import filter as matching
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,15 @@ def test_each_make_target_that_is_written_about_exists() -> None:
 
     assert asked
     assert asked <= made
+
+
+def test_each_fault_that_operations_explains_is_one_of_the_doctors() -> None:
+    rows = re.compile(r"^\| ((?:`[a-z0-9*-]+`(?:, )?)+) \|", re.MULTILINE)
+    operations = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    explained = operations.partition("| the doctor's id |")[2].partition("\n\n")[0]
+    patterns = [name for row in rows.findall(explained) for name in re.findall(r"[a-z0-9*-]+", row)]
+    doctor = (ROOT / "docs" / "doctor.md").read_text("utf-8")
+    known = [name for row in rows.findall(doctor) for name in re.findall(r"[a-z0-9-]+", row)]
+
+    assert len(patterns) > 20
+    assert [pattern for pattern in patterns if not matching(known, pattern)] == []
