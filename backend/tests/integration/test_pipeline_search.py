@@ -230,6 +230,26 @@ def test_a_lost_hint_is_sent_again(system: Pipeline, monkeypatch: pytest.MonkeyP
     assert told == [1, 1]
 
 
+def test_a_query_whose_worker_was_killed_is_answered_by_the_next(
+    system: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed_video(system.ctx)
+    answer = system.queue.run_query
+    taken: list[int] = []
+
+    def take_the_first_and_die(query_id: int) -> object:
+        if taken:
+            return answer(query_id)
+        taken.append(query_id)
+        with system.ctx.sessions.write() as session:
+            return embeddings.claim_query(session, query_id)
+
+    monkeypatch.setattr(search, "_WAKE_AGAIN_S", 0.01)
+    system.queue.run_query = take_the_first_and_die
+
+    assert search.by_text(system.ctx, "red", 3, Scope()).hits
+
+
 def test_neighbouring_hits_form_a_moment() -> None:
     hits = [
         SearchHit(1, 1, 10.0, 0.5),

@@ -22,7 +22,7 @@ MAX_HITS = 10_000
 _MAX_TEXT_LENGTH = 2_000
 _POLL_S = (0.002, 0.05)
 _WAKE_AGAIN_S = 3.0
-"""After so long without an answer the worker is told again: its hint may have been lost."""
+"""After so long without an answer a worker is told again: the hint may have been lost, or its taker."""
 
 _LOOK_AT_WORKERS_S = 0.5
 _NO_WORKER_PATIENCE_S = 15.0
@@ -126,20 +126,11 @@ def _vector(
 
 
 def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDArray[np.float32]]:
-    began_s = wake_at = worker_seen_s = time.monotonic()
-    look_at = began_s + _LOOK_AT_WORKERS_S
+    watch = _Watch(ctx, query_id)
+    until_s = time.monotonic() + ctx.options.query_timeout_s
     pause_s, longest_pause_s = _POLL_S
-    is_told = False
-    while time.monotonic() < began_s + ctx.options.query_timeout_s:
-        if time.monotonic() >= wake_at:
-            is_told = ctx.queue.wake_for_query(query_id)
-            wake_at = time.monotonic() + _WAKE_AGAIN_S
-        if time.monotonic() >= look_at:
-            if _has_worker(ctx):
-                worker_seen_s = time.monotonic()
-            elif time.monotonic() > worker_seen_s + _NO_WORKER_PATIENCE_S:
-                raise _no_worker()
-            look_at = time.monotonic() + _LOOK_AT_WORKERS_S
+    while time.monotonic() < until_s:
+        watch.look()
         with ctx.sessions.read() as session:
             query = embeddings.get_query(session, query_id)
             if query is not None and query.vector is not None and query.space_id is not None:
@@ -148,7 +139,45 @@ def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDA
             raise errors.from_dict(query.error)
         time.sleep(pause_s)
         pause_s = min(longest_pause_s, pause_s * 1.5)
-    raise _no_answer(ctx, is_told=is_told)
+    raise _no_answer(ctx, is_told=watch.is_told)
+
+
+class _Watch:
+    """Sees to it, while a query waits, that a worker hears of it and that there is one."""
+
+    def __init__(self, ctx: Context, query_id: int) -> None:
+        self._ctx = ctx
+        self._query_id = query_id
+        self._worker_seen_s = time.monotonic()
+        self._look_at_s = self._worker_seen_s + _LOOK_AT_WORKERS_S
+        self._wake_at_s: float | None = None
+        self.is_told = False
+        """Whether the broker took the last hint."""
+
+    def look(self) -> None:
+        """Do what is due.
+
+        Raises:
+            DependencyError: Nobody can answer.
+        """
+        if self._wake_at_s is None or time.monotonic() >= self._wake_at_s:
+            self._wake_worker()
+        if time.monotonic() >= self._look_at_s:
+            self._look_for_worker()
+
+    def _wake_worker(self) -> None:
+        if self._wake_at_s is not None:  # who took the query may be dead; two who answer it say the same
+            with self._ctx.sessions.write() as session:
+                embeddings.requeue_query(session, self._query_id)
+        self.is_told = self._ctx.queue.wake_for_query(self._query_id)
+        self._wake_at_s = time.monotonic() + _WAKE_AGAIN_S
+
+    def _look_for_worker(self) -> None:
+        if _has_worker(self._ctx):
+            self._worker_seen_s = time.monotonic()
+        elif time.monotonic() > self._worker_seen_s + _NO_WORKER_PATIENCE_S:
+            raise _no_worker()
+        self._look_at_s = time.monotonic() + _LOOK_AT_WORKERS_S
 
 
 def _has_worker(ctx: Context) -> bool:

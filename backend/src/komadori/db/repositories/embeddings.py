@@ -198,6 +198,15 @@ def claim_any_query(session: Session) -> Query | None:
     return _claim(session, QueryRow.id == oldest.scalar_subquery())
 
 
+def requeue_query(session: Session, query_id: int) -> None:
+    """Let somebody else take a query that was taken and not answered."""
+    session.execute(
+        update(QueryRow)
+        .where(QueryRow.id == query_id, QueryRow.state == JobState.RUNNING)
+        .values(state=JobState.QUEUED)
+    )
+
+
 def has_waiting_query(session: Session) -> bool:
     """Whether a query waits."""
     return session.scalar(select(QueryRow.id).where(QueryRow.state == JobState.QUEUED).limit(1)) is not None
@@ -213,9 +222,11 @@ def answer_query(session: Session, query_id: int, space_id: int, vector: NDArray
 
 
 def fail_query(session: Session, query_id: int, error: JsonDict) -> None:
-    """Store why a query has no vector."""
+    """Store why a query has no vector, unless somebody else has given it one."""
     session.execute(
-        update(QueryRow).where(QueryRow.id == query_id).values(state=JobState.FAILED, error=error)
+        update(QueryRow)
+        .where(QueryRow.id == query_id, QueryRow.state != JobState.DONE)
+        .values(state=JobState.FAILED, error=error)
     )
 
 
