@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -32,7 +31,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 def _states(system: Installation) -> dict[Queue, WorkerState]:
     with system.ctx.sessions.read() as session:
-        seen = workers.seen_since(session, time.time() - 10)
+        seen = workers.living(session)
     return {worker.queue: worker.state for worker in seen}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from komadori.core.errors import InputError, NotFoundError, StorageError
 from komadori.core.progress import Cancelled, Progress
@@ -15,6 +16,7 @@ from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories import workers
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
+from komadori.db.tables import WorkerRow
 from komadori.services import jobs, ownership
 from komadori.services.jobs import ChunkResult
 from tests.support.jobs import KIND, JobSystem, fail_with, job_system, succeed
@@ -303,6 +305,19 @@ def test_who_lives_is_told_by_the_clock_of_the_database(
     monkeypatch.setattr(time, "time", lambda: wrong_s)
     with system.ctx.sessions.read() as session:
         assert len(workers.of_queue(session, Queue.DEFAULT)) == 1
+
+
+def test_processes_that_were_killed_are_forgotten_in_the_end(system: JobSystem) -> None:
+    with system.ctx.sessions.write() as session:
+        for name, age_s in (("machine/1/1", 7200.0), ("machine/2/2", 20.0), ("machine/3/3", 0.0)):
+            workers.report(session, name, Queue.DEFAULT, WorkerState.READY, "")
+            session.execute(
+                update(WorkerRow).where(WorkerRow.name == name).values(seen_s=WorkerRow.seen_s - age_s)
+            )
+    jobs.reap(system.ctx)
+    with system.ctx.sessions.read() as session:
+        assert [worker.name for worker in workers.of_queue(session, Queue.DEFAULT)] == ["machine/3/3"]
+        assert sorted(session.scalars(select(WorkerRow.name))) == ["machine/2/2", "machine/3/3"]
 
 
 def test_an_open_child_ends_after_its_parent(system: JobSystem) -> None:

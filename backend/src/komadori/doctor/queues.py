@@ -28,7 +28,6 @@ _ANSWER_WITHIN_S = 5.0
 _PATIENCE_S = 15.0
 """Less than a no-op lives, so it still waits for a worker that was only held up."""
 
-_SILENT_AFTER_S = 15.0
 _LONG_BUSY_S = 900.0
 _START_ALL = "Start everything with `komadori up`, or the containers with `make up` or `make up-gpu`."
 
@@ -162,7 +161,7 @@ def reported(settings: Settings) -> list[Worker]:
     if not _has_database(settings):
         return []
     with closing(Sessions(settings.effective_database_url)) as sessions, sessions.read() as session:
-        return workers.seen_since(session, time.time() - _SILENT_AFTER_S)
+        return workers.living(session)
 
 
 def _has_database(settings: Settings) -> bool:

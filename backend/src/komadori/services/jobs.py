@@ -19,6 +19,7 @@ from komadori.core.progress import Cancelled, Progress
 from komadori.core.types import Chunk, Job, JobState, Priority, Queue
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
+from komadori.db.repositories import workers as worker_rows
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.services import ownership
 from komadori.services.context import Context
@@ -221,7 +222,7 @@ class Lease:
 
 
 def reap(ctx: Context) -> None:
-    """Take back the chunks of workers that are gone, and send hints that were lost."""
+    """Take back the chunks of workers that are gone, forget those, and send hints that were lost."""
     with ctx.sessions.read() as session:
         gone = [
             (chunk_id, owner) for chunk_id, owner in chunk_rows.owned(session) if ownership.is_gone(owner)
@@ -229,6 +230,7 @@ def reap(ctx: Context) -> None:
     with ctx.sessions.write() as session:
         for chunk_id, owner in gone:
             chunk_rows.release(session, chunk_id, owner)
+        worker_rows.forget_silent(session)
         expired = chunk_rows.jobs_with_expired(session)
     for job_id in expired:
         with ctx.sessions.write() as session:

@@ -12,6 +12,9 @@ from komadori.db.tables import WorkerRow
 SEEN_WITHIN_S = 15.0
 """Three times the interval at which workers report: who is silent for longer counts as gone."""
 
+_KEPT_S = 3600.0
+"""The row of a process that was killed is of no use; it stays for a while, for who looks into a fault."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -38,14 +41,18 @@ def forget(session: Session, name: str) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.name == name))
 
 
+def forget_silent(session: Session) -> None:
+    """Remove the rows of processes that ended without saying so."""
+    session.execute(delete(WorkerRow).where(WorkerRow.seen_s < now_s() - _KEPT_S))
+
+
 def living(session: Session) -> list[Worker]:
     """The workers that have reported lately by the clock of the database, by queue."""
-    return _by_queue(session, _is_alive())
-
-
-def seen_since(session: Session, since_s: float) -> list[Worker]:
-    """The workers that have reported since then, by queue."""
-    return _by_queue(session, WorkerRow.seen_s >= since_s)
+    rows = session.scalars(select(WorkerRow).where(_is_alive()))
+    found = [
+        Worker(row.name, Queue(row.queue), WorkerState(row.state), row.detail, row.seen_s) for row in rows
+    ]
+    return sorted(found, key=lambda worker: (worker.queue, worker.name))
 
 
 def of_queue(session: Session, queue: Queue) -> list[Worker]:
@@ -57,14 +64,6 @@ def ready_queues(session: Session) -> set[str]:
     """The queues of which a living worker takes chunks."""
     statement = select(WorkerRow.queue).where(_is_alive(), WorkerRow.state == WorkerState.READY.value)
     return set(session.scalars(statement.distinct()))
-
-
-def _by_queue(session: Session, condition: ColumnElement[bool]) -> list[Worker]:
-    rows = session.scalars(select(WorkerRow).where(condition))
-    found = [
-        Worker(row.name, Queue(row.queue), WorkerState(row.state), row.detail, row.seen_s) for row in rows
-    ]
-    return sorted(found, key=lambda worker: (worker.queue, worker.name))
 
 
 def _is_alive() -> ColumnElement[bool]:
