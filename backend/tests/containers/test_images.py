@@ -23,7 +23,8 @@ _HAS_NOT = {"api": {"torch", "transformers", "openvino"}, "siglip-worker": {"av"
 _FOUND = "import importlib.util as u, sys; print(*(n for n in sys.argv[1:] if u.find_spec(n)))"
 _WRITES = """
 import pathlib, komadori
-places = ("/", "/etc", "/opt/komadori", pathlib.Path(komadori.__file__).parent, "/data", "/models", "/tmp")
+code = pathlib.Path(komadori.__file__).parent
+places = ("/", "/etc", "/opt/komadori", code, "/data", "/models", "/exports", "/tmp")
 for place in places:
     try:
         (pathlib.Path(place) / "probe").write_text("x")
@@ -66,7 +67,8 @@ def test_nobody_can_write_to_the_code_or_become_root(
     built: Engine, definition: Definition, service: str
 ) -> None:
     writable = python_in(built, definition, service, "-c", _WRITES).split()
-    assert writable == ["/data", "/models", "/tmp"]
+    exports = ["/exports"] if service == "api" else []
+    assert writable == ["/data", "/models", *exports, "/tmp"]
     ids = python_in(built, definition, service, "-c", "import os; print(os.getuid(), os.getgid())")
     assert ids == "10001 10001"
     status = python_in(built, definition, service, "-c", "print(open('/proc/self/status').read())")

@@ -132,6 +132,19 @@ def test_data_and_models_are_shared_and_footage_cannot_be_written() -> None:
     assert (media["source"], media["read_only"]) == (str(DOCKER.parent / "media"), True)
 
 
+def test_an_export_finds_one_place_that_the_api_looks_at_and_the_worker_writes_to() -> None:
+    found = services(BASE, GPU)
+    for name in OURS:
+        places = {volume["target"]: volume for volume in found[name]["volumes"]}
+        assert ("/exports" in places) == (name in ("api", "worker"))
+        if "/exports" in places:
+            assert (places["/exports"]["source"], places["/exports"].get("read_only")) == ("exports", None)
+    chosen = services(BASE, KOMADORI_EXPORTS_FOLDER="/mnt/exports")["worker"]
+    assert ("bind", "/mnt/exports", "/exports") in [
+        (volume["type"], volume["source"], volume["target"]) for volume in chosen["volumes"]
+    ]
+
+
 def test_the_folders_of_this_machine_can_take_the_place_of_the_volumes() -> None:
     chosen = services(BASE, KOMADORI_DATA_FOLDER="/mnt/data", KOMADORI_MODELS_FOLDER="/mnt/models")["api"]
     assert [(volume["type"], volume["source"], volume["target"]) for volume in chosen["volumes"][:2]] == [
