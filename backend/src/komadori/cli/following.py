@@ -39,20 +39,11 @@ class Display(Protocol):
         """Show how far a job is."""
 
 
-class Bars:
-    """A bar for each job on stderr: items done, rate, time left."""
+class LiveProgress:
+    """Keeps a display of rich on the terminal while it is entered."""
 
-    def __init__(self, names: dict[str, str] | None = None, *, is_transient: bool = False) -> None:
-        self._names = names or {}
-        self._tasks: dict[str, TaskID] = {}
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-            console=output.console(stderr=True),
-            transient=is_transient,
-        )
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -65,6 +56,24 @@ class Bars:
         _traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+
+class Bars(LiveProgress):
+    """A bar for each job on stderr: items done, rate, time left."""
+
+    def __init__(self, names: dict[str, str] | None = None, *, is_transient: bool = False) -> None:
+        super().__init__(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[pace]}"),
+                console=output.console(stderr=True),
+                transient=is_transient,
+            )
+        )
+        self._names = names or {}
+        self._tasks: dict[str, TaskID] = {}
 
     def show(self, job: Job) -> None:
         """Show how far a job is."""

@@ -1,8 +1,7 @@
 """Commands for checkpoints: models list, pull. They work with and without a running Komadori."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 from rich.progress import (
@@ -27,32 +26,22 @@ from komadori.ml.checkpoints import ModelStatus, ModelStore
 app = typer.Typer(help="List and fetch models.", invoke_without_command=True, rich_markup_mode="rich")
 
 
-class TransferBar:
+class TransferBar(following.LiveProgress):
     """A bar on stderr while a model is fetched: bytes, rate, time left."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=output.console(stderr=True),
-            disable=not output.is_watched(),
+        super().__init__(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+                console=output.console(stderr=True),
+                disable=not output.is_watched(),
+            )
         )
         self._task: TaskID = self._progress.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
 
     def update(self, bytes_done: int, bytes_total: int, file: str) -> None:
         """Show the bytes that are there, and the file being fetched."""
