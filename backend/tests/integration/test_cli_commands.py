@@ -199,8 +199,21 @@ def test_one_bad_file_does_not_stop_the_others(
     assert [line["path"] for line in lines] == ["gone.mp4", "notes.mp4", "good.mp4"]
     assert [line["state"] for line in lines] == ["failed", "failed", "done"]
     assert lines[0]["error"]["code"] == "no-such-file"
+    assert "/media" in lines[0]["error"]["hint"]
     assert "notes.mp4" in lines[1]["error"]["message"]
     assert [video["id"] for video in shell.json("videos", "--project", "mixed")] == [lines[2]["video_id"]]
+
+
+def test_a_path_that_may_not_be_read_is_no_misuse_that_stops_the_others(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and allowed(path, mode))
+
+    status, out, _ = shell.run("add", str(tmp_path), str(tmp_path / "gone.mp4"), "--json")
+
+    assert status == 1
+    assert [line["error"]["code"] for line in json.loads(out)] == ["is-a-directory", "no-such-file"]
 
 
 def test_an_unknown_thing_is_an_error_with_a_code(shell: Shell) -> None:

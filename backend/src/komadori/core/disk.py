@@ -12,7 +12,7 @@ from komadori.core.errors import StorageError
 
 _BLOCK_BYTES = 1 << 20
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_RIGHT = {errno.EACCES, errno.EPERM}
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -97,4 +97,6 @@ def _remedy(number: int | None) -> str:
         return "Free some space on that disk, or raise the quota, and try again."
     if number in _NO_RIGHT:
         return "Give the user that Komadori runs as the right to write there."
+    if number == errno.EROFS:
+        return "Nothing can be written there; name another place (a container exports to /exports)."
     return "Check that the disk is mounted and healthy and that Komadori may write there, then try again."

@@ -29,7 +29,7 @@ Limit = Annotated[
 
 
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Video files.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Video files.", readable=False)],
     every: Annotated[
         float | None, typer.Option(metavar="SECONDS", show_default="1", help="A frame every so many seconds.")
     ] = None,
