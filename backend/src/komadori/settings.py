@@ -164,7 +164,9 @@ class Settings(BaseSettings):
     @property
     def effective_hub_token(self) -> str | None:
         """The token for the model hub, if any."""
-        return self.hub_token.get_secret_value() if self.hub_token else os.environ.get("HF_TOKEN") or None
+        if self.hub_token:
+            return self.hub_token.get_secret_value()
+        return os.environ.get("HF_TOKEN", "").strip() or None
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process that must see the same."""

@@ -143,7 +143,13 @@ class Engine:
             "TMPDIR": str(self.folder / "tmp"),
         }
         done = subprocess.run(
-            command, env=environment, check=False, capture_output=True, text=True, timeout=timeout_s
+            command,
+            env=environment,
+            cwd=self.folder / "tmp",  # podman's monitor leaves a file `oom` where it was started
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
         )
         if check and done.returncode != 0:
             written = f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"

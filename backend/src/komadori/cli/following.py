@@ -151,7 +151,10 @@ def hindrances(api: ApiClient, jobs: Sequence[Job]) -> list[Hindrance]:
     for queue in sorted(waiting):
         own = [worker for worker in workers if worker.queue == queue]
         if not own:
-            text = f"No worker for the queue {queue}: start one with `komadori worker {queue}`."
+            text = (
+                f"No worker for the queue {queue}: start one with `komadori worker {queue}` "
+                "(in containers `make up-gpu` or `make up`)."
+            )
             found.append(Hindrance(text, text, has_worker=False))
         elif all(worker.state == WorkerState.WAITING for worker in own):
             found.append(Hindrance(f"{queue}: {own[0].detail}", f"{queue}: {own[0].topic}", has_worker=True))

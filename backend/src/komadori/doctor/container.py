@@ -71,7 +71,7 @@ def check_shared_memory(_settings: Any, *, root: Path = ROOT) -> Result:
         return warn(f"{_SHARED} cannot be looked at: {exc.strerror}", "Mount a tmpfs there: `shm_size: 1gb`.")
     detail = f"{_SHARED} has {total / 1e9:.2g} GB"
     if total < _LITTLE_SHARED_BYTES:
-        return warn(detail, "Give this service `shm_size: 1gb`, as docker/docker-compose.gpu.yml does.")
+        return warn(detail, "Give this service `shm_size: 1gb`, as docker/templates.yml does.")
     return ok(detail)
 
 

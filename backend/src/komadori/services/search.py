@@ -200,7 +200,7 @@ def _has_worker(ctx: Context) -> bool:
 def _no_worker() -> DependencyError:
     return DependencyError(
         "No worker for the queue siglip runs, so nothing makes a vector of the query.",
-        hint="Start one with `komadori worker siglip`, then search again; `komadori doctor` says more.",
+        hint="Start one with `komadori worker siglip`, in containers with `make up-gpu` or `make up`.",
         code="no-embedding-worker",
     )
 
