@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 COMPOSE_PROGRAM := $(BIN)/docker-compose
 JOBS ?= 2
+PYTEST_OPTIONS :=
 
 # Other files of docker/, instead of those that a target takes by itself: make up-gpu FILES="..."
 FILES :=
@@ -56,7 +57,7 @@ test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and try them in containers, with buildah and podman
-	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers
+	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers $(PYTEST_OPTIONS)
 
 check: $(VENV)/.dev ## Look at style, types, layers and whether the generated documents are fresh
 	cd backend && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check .

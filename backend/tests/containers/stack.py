@@ -17,13 +17,23 @@ JsonDict = dict[str, Any]
 _START_S = 120.0
 _SLACK_BYTES = 48 * 2**20
 _TAKE_MEMORY = """
-import pathlib
+import pathlib, time
 victim = pathlib.Path("/proc/{victim}")
 (victim / "oom_score_adj").write_text("1000")
+
+def has_memory():
+    try:
+        return "VmRSS" in (victim / "status").read_text()
+    except OSError:
+        return False
+
 taken = []
-while victim.exists():
+while has_memory():
     taken.append(b"x" * 2**22)
+    time.sleep(0.01)
 """
+"""Takes memory until the victim has none: a dead process keeps its entry until its parent looks, and what
+is taken in between would cost the next one its life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ class Container:
         script = _TAKE_MEMORY.format(victim=victim)
         self.engine.podman("update", "--memory", str(self._memory_used() + _SLACK_BYTES), self.name)
         try:
-            self.execute("python", "-c", script)
+            self.run("python", "-c", script)  # which may be killed as well, after the victim
         finally:
             self.engine.podman("update", "--memory", limit, self.name)
         return self._n_oom_kills() - before
