@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs what the container tests need, from the packages of Debian or Ubuntu; does nothing where that cannot be.
+# Arguments: packages that are wanted as well.
 set -eu
 
 # runc and not crun, which refuses machines with both versions of cgroups; iptables, which netavark calls.
-packages="buildah podman runc netavark aardvark-dns catatonit iptables mmdebstrap"
+packages="buildah podman runc netavark aardvark-dns catatonit iptables mmdebstrap $*"
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "The container tests need root and these programs: $packages" >&2
