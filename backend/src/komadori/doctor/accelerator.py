@@ -15,7 +15,7 @@ from typing import Any
 
 from komadori.core.errors import DependencyError
 from komadori.doctor import child, nvidia
-from komadori.doctor.nvidia import Driver
+from komadori.doctor.nvidia import Driver, dotted
 from komadori.doctor.report import Check, Result, fail, ok, skip, warn
 from komadori.ml.catalogue import ModelKind, spec_of
 from komadori.settings import Settings
@@ -142,7 +142,7 @@ def check_torch(settings: Settings, *, torch: Callable[[], TorchFacts], require_
     if find_spec("torch") is None:
         return skip("torch is not installed; the workers siglip and sam3 need it")
     facts = torch()
-    built = f"built for CUDA {_dotted(facts.cuda)}" if facts.cuda else "built for the CPU"
+    built = f"built for CUDA {dotted(facts.cuda)}" if facts.cuda else "built for the CPU"
     detail = f"torch {facts.version}, {built}"
     if facts.cards and (require_gpu or settings.device != "cpu"):
         names = ", ".join(f"cuda:{number} {card.name}" for number, card in enumerate(facts.cards))
@@ -177,7 +177,7 @@ def judge_driver(facts: TorchFacts, driver: Driver) -> Result:
     major = facts.cuda[0]
     oldest = OLDEST_DRIVER.get(major)
     detail = (
-        f"torch wants CUDA {_dotted(facts.cuda)}, driver {driver.version} was made for {_dotted(driver.cuda)}"
+        f"torch wants CUDA {dotted(facts.cuda)}, driver {driver.version} was made for {dotted(driver.cuda)}"
     )
     if driver.cuda[0] < major:
         update = f"Update the driver to {oldest} or newer" if oldest else "Update the driver"
@@ -214,11 +214,11 @@ def judge_arch(facts: TorchFacts) -> Result:
             is_newer = card.capability > newest
             remedy = _REBUILD.format("cu13") if is_newer else "Use a card that it has code for."
             return fail(
-                f"{card.name} has compute capability {_dotted(card.capability)}, and torch {facts.version} "
+                f"{card.name} has compute capability {dotted(card.capability)}, and torch {facts.version} "
                 f"only has code for {' '.join(facts.arch_list) or 'none'}",
                 f"{remedy} {_CPU_INSTEAD}",
             )
-    shown = sorted({_dotted(card.capability) for card in facts.cards})
+    shown = sorted({dotted(card.capability) for card in facts.cards})
     return ok(f"compute capability {', '.join(shown)}, among {' '.join(facts.arch_list)}")
 
 
@@ -315,7 +315,3 @@ def _arch(name: str) -> tuple[int, int]:
 def _pair(version: str) -> tuple[int, int]:
     major, _, minor = version.partition(".")
     return int(major), int(minor.partition(".")[0] or 0)
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(str(part) for part in version)

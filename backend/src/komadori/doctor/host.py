@@ -91,13 +91,13 @@ def check_compose(_settings: Any) -> Result:
         return skip("docker is not installed")
     output = child.run(["docker", "compose", "version", "--short"], _ANSWER_S)
     version = _version(output.out)
-    wanted = ".".join(str(part) for part in OLDEST_COMPOSE[:2])
+    wanted = nvidia.dotted(OLDEST_COMPOSE[:2])
     if output.status or version is None:
         return fail(
             f"docker compose is not installed, or does not run (exit status {output.status})",
             "Install it: `sudo apt install docker-compose-plugin` (docker-compose-v2 on Ubuntu).",
         )
-    said = ".".join(str(part) for part in version)
+    said = nvidia.dotted(version)
     if version < OLDEST_COMPOSE:
         return fail(
             f"docker compose {said} is too old for the compose files, which need {wanted}",

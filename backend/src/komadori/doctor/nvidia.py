@@ -202,7 +202,7 @@ def check_driver(
         return _without_library(found, root, require_gpu=require_gpu)
     if found.rc:
         return _refusal(found, root)
-    cuda = ".".join(str(part) for part in found.cuda)
+    cuda = dotted(found.cuda)
     facts = {"driver": found.version, "cuda": cuda}
     if found.cuda < OLDEST_CUDA:
         remedy = _DRIVER_OF_WINDOWS if _is_wsl(root) else _INSTALL_DRIVER
@@ -349,10 +349,15 @@ def _module_version(root: Path) -> str:
     return found[1] if found else ""
 
 
+def dotted(version: tuple[int, ...]) -> str:
+    """(12, 8) as people write it: "12.8"."""
+    return ".".join(str(part) for part in version)
+
+
 def _described(card: Card) -> str:
     if card.error:
         return f"{card.index}: {card.error}"
-    capability = ".".join(str(part) for part in card.capability or ("?",))
+    capability = dotted(card.capability) if card.capability else "?"
     memory = _gb(card.total_bytes) if card.total_bytes else _NOT_TOLD
     return f"{card.label}, {memory}, compute capability {capability}"
 

@@ -21,8 +21,8 @@ from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, answer_no
 from komadori.services import jobs, ownership
 from komadori.services.context import Context
 from komadori.settings import Settings
+from komadori.worker.reporting import REPORT_EVERY_S, report
 
-_REPORT_EVERY_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
 
 _log = logging.getLogger(__name__)
@@ -42,18 +42,13 @@ class Child:
 
     def report(self) -> None:
         """Say that this process lives, and how it is."""
-        detail = self.parts.waiting or self.detail
-        try:
-            with self.ctx.sessions.write() as session:
-                workers.report(session, self.owner, self.queue, self.state, detail)
-        except KomadoriError as error:
-            _log.warning("this worker could not report: %s", error)
+        report(self.ctx, self.owner, self.queue, self.state, self.parts.waiting or self.detail)
 
     def report_until_left(self) -> None:
         """Report every few seconds."""
         while True:
             self.report()
-            if self.has_left.wait(_REPORT_EVERY_S):
+            if self.has_left.wait(REPORT_EVERY_S):
                 return
 
     def load(self) -> None:

@@ -25,12 +25,12 @@ from komadori.services import jobs, models, ownership
 from komadori.services.context import Context
 from komadori.settings import Settings
 from komadori.worker.heartbeat import beat
+from komadori.worker.reporting import REPORT_EVERY_S, report
 
 WAITING_FOR_MODEL = "waiting for model:"
 """How the detail of a worker begins that has no model; the reason and the remedy follow."""
 
 _LOOK_EVERY_S = 2.0
-_REPORT_EVERY_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 300.0, 3600.0
 """Between attempts of a download that failed; what a person starts meanwhile counts at once."""
 
@@ -80,14 +80,14 @@ def _lack_of_database(settings: Settings) -> str | None:
 
 def _wait_for_model(queue: Queue, settings: Settings, source: str) -> None:
     ctx = open_context(settings)
-    report = _Report(ctx, queue)
+    reporter = _Report(ctx, queue)
     provision = Provision(ctx, model_store(settings), source, may_pull=_may_pull(settings))
     try:
         while (lack := provision.lack()) is not None:
-            report.say(f"{WAITING_FOR_MODEL} {lack}")
+            reporter.say(f"{WAITING_FOR_MODEL} {lack}")
             _pause(settings)
     finally:
-        report.leave()
+        reporter.leave()
         ctx.sessions.close()
 
 
@@ -197,12 +197,8 @@ class _Report:
             _log.info("queue %s: %s", self.queue, detail)
         if detail == self._said and time.monotonic() < self._due_s:
             return
-        self._said, self._due_s = detail, time.monotonic() + _REPORT_EVERY_S
-        try:
-            with self.ctx.sessions.write() as session:
-                workers.report(session, self.name, self.queue, WorkerState.WAITING, detail)
-        except KomadoriError as error:
-            _log.warning("this worker could not report: %s", error)
+        self._said, self._due_s = detail, time.monotonic() + REPORT_EVERY_S
+        report(self.ctx, self.name, self.queue, WorkerState.WAITING, detail)
 
     def leave(self) -> None:
         try:
