@@ -20,7 +20,8 @@ def ground(rng: np.random.Generator, width: int, height: int) -> Pixels:
     """
     make = _GROUNDS[int(rng.integers(len(_GROUNDS)))]
     lit = make(rng, width, height) * _light(rng, width, height)
-    return np.clip(lit * 255.0, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(lit * 255.0, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _texture(rng: np.random.Generator, width: int, height: int) -> _Floats:
@@ -61,7 +62,8 @@ def _lights(rng: np.random.Generator, width: int, height: int) -> _Floats:
         distance = np.hypot(x - centre[0], y - centre[1])
         share = np.clip((radius - distance) / softness, 0, 1)[..., None] * rng.uniform(0.2, 0.8)
         canvas = canvas * (1 - share) + _colour(rng) * share
-    return canvas.astype(np.float32)
+    lit: _Floats = canvas.astype(np.float32)
+    return lit
 
 
 _GROUNDS: tuple[_Ground, ...] = (_texture, _texture, _landscape, _landscape, _pattern, _lights)
@@ -94,4 +96,5 @@ def _light(rng: np.random.Generator, width: int, height: int) -> _Floats:
     """(height, width, 1) factors: brighter to one side."""
     y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.3)
-    return (1 + depth * (np.cos(angle) * x + np.sin(angle) * y)).astype(np.float32)[..., None]
+    factors: _Floats = (1 + depth * (np.cos(angle) * x + np.sin(angle) * y)).astype(np.float32)
+    return factors[..., None]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from komadori.core.types import JsonDict
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -65,5 +67,8 @@ def kinds_called(name: str) -> frozenset[str]:
 
 
 @cache
-def _catalogue() -> dict[str, list[dict[str, object]]]:
-    return json.loads(files(__package__).joinpath("kinds.json").read_text("utf-8"))
+def _catalogue() -> dict[str, list[JsonDict]]:
+    catalogue: dict[str, list[JsonDict]] = json.loads(
+        files(__package__).joinpath("kinds.json").read_text("utf-8")
+    )
+    return catalogue

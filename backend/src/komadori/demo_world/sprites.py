@@ -15,7 +15,6 @@ SIDE = 128
 CANVAS = 208
 """Pixels of the square that a sprite is drawn in the middle of: room to be turned, and a clear rim."""
 
-
 REDUCTIONS = (1, 2, 4)
 """Sprites are also there in a half and a quarter of that size, for small pictures."""
 
@@ -56,4 +55,5 @@ def sprite(name: str, reduction: int = 1) -> Image.Image:
 
 @cache
 def _bodies() -> dict[str, str]:
-    return json.loads(files(__package__).joinpath("sprites.json").read_text("utf-8"))
+    bodies: dict[str, str] = json.loads(files(__package__).joinpath("sprites.json").read_text("utf-8"))
+    return bodies
