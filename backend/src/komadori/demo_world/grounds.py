@@ -48,7 +48,7 @@ def _pattern(rng: np.random.Generator, width: int, height: int) -> _Floats:
     if rng.random() < 0.5:
         waves = waves * np.sin(2 * np.pi * v * rng.uniform(2, 9))
     share = np.clip(waves * rng.uniform(1, 8) + 0.5, 0, 1)[..., None]
-    plain = _colour(rng) * share + _colour(rng) * (1 - share)
+    plain: _Floats = _colour(rng) * share + _colour(rng) * (1 - share)
     return plain + 0.5 * _noise(rng, width, height, roughness=0.6)
 
 

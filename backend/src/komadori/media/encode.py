@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import av
 import numpy as np
@@ -21,7 +22,7 @@ TIME_BASE = Fraction(1, 90_000)
 
 ROTATIONS = (0, 90, 180, 270)
 
-_CODEC = "libx264"
+_CODEC: Final = "libx264"
 _PRESET = "veryfast"
 
 
@@ -113,7 +114,7 @@ def _add_stream(
         "threads": "1",  # with several, the bytes depend on how many
     }
     try:
-        stream: VideoStream = container.add_stream(_CODEC, options=options)
+        stream = container.add_stream(_CODEC, options=options)
     except (av.FFmpegError, ValueError) as exc:
         raise DependencyError(
             f"Expected FFmpeg's encoder {_CODEC}, got a build without it.",
