@@ -78,7 +78,7 @@ bench: $(VENV)/.dev ## Measure; the results are JSON files under backend/benchma
 	cd backend && for script in benchmarks/[a-z]*.py; do ../$(BIN)/python $$script || exit 1; done
 
 demo-models: $(VENV)/.local ## Make the small demo checkpoints again
-	cd backend && ../$(BIN)/python -m scripts.make_demo_models
+	cd backend && ../$(BIN)/python -m scripts.make_untrained_models
 
 clean: ## Remove the environment and what the demo made
 	rm -rf $(VENV) demo-output

@@ -5,18 +5,18 @@ from functools import cache
 import numpy as np
 import pytest
 
-from komadori import demo_models
 from komadori.core import registry
 from komadori.core.errors import InputError
 from komadori.ml.embedders.base import ImageTextEmbedder
+from tests.support import checkpoints
 from tests.support.embedder_scenes import NO_PICTURES, RED, halves, noise, of_many_sizes, plain
 
-CHECKPOINTS = {"siglip2": "siglip2-demo"}
+CHECKPOINTS = {"siglip2": checkpoints.SIGLIP2}
 
 
 @cache
 def make(name: str) -> ImageTextEmbedder:
-    source = demo_models.path(CHECKPOINTS[name]) if name in CHECKPOINTS else name
+    source = CHECKPOINTS.get(name, name)
     made: ImageTextEmbedder = registry.factory("embedders", name)(source, batch_size=3, engine="torch")
     return made
 

@@ -6,19 +6,19 @@ from functools import cache
 import numpy as np
 import pytest
 
-from komadori import demo_models
 from komadori.core import masks, registry
 from komadori.core.errors import InputError
 from komadori.core.types import ConceptPrompt, Image
 from komadori.ml.segmenters.base import ConceptSegmenter
+from tests.support import checkpoints
 from tests.support.segmenter_scenes import LOOSE, exemplars, noise, scene, words
 
-CHECKPOINTS = {"sam3": "sam3-demo"}
+CHECKPOINTS = {"sam3": checkpoints.SAM3}
 
 
 @cache
 def make(name: str) -> ConceptSegmenter:
-    source = demo_models.path(CHECKPOINTS[name]) if name in CHECKPOINTS else name
+    source = CHECKPOINTS.get(name, name)
     made: ConceptSegmenter = registry.factory("segmenters", name)(source, threads=1)
     return made
 

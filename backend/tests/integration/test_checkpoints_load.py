@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import komadori
+from komadori import demo_models
 from komadori.ml.checkpoints import LocalModel, ModelStore
+from tests.support.checkpoints import SIGLIP2, SIGLIP2_NAFLEX
 from tests.support.fake_hub import FakeHub
 
-DEMO_MODELS = Path(komadori.__file__).parent / "demo_models"
 LOAD_WITHOUT_NETWORK = """
 import socket, sys
 
@@ -37,7 +37,7 @@ print(model.config.model_type, sorted(info["missing_keys"]), len(tokens["input_i
 def pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalModel]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with FakeHub() as hub:
-        hub.add_folder("google/siglip2-base-patch16-224", DEMO_MODELS / "siglip2-demo")
+        hub.add_folder("google/siglip2-base-patch16-224", SIGLIP2)
         yield ModelStore(tmp_path, endpoint=hub.url).pull("siglip2-base")
 
 
@@ -52,10 +52,17 @@ def test_pulled_checkpoint_loads_with_the_network_cut(pulled: LocalModel) -> Non
     assert done.stdout.split("\n")[0] == "siglip [] True", done.stderr
 
 
-@pytest.mark.parametrize("name", ["siglip2-demo", "siglip2-naflex-demo", "sam3-demo"])
-def test_demo_checkpoints_resolve_as_folders(tmp_path: Path, name: str) -> None:
-    model = ModelStore(tmp_path).resolve(str(DEMO_MODELS / name))
+@pytest.mark.parametrize(
+    ("folder", "adapter"),
+    [
+        (demo_models.path("siglip2-demo"), "siglip2"),
+        (demo_models.path("sam3-demo"), "sam3"),
+        (SIGLIP2_NAFLEX, "siglip2"),
+    ],
+    ids=lambda given: getattr(given, "name", given),
+)
+def test_a_checkpoint_resolves_as_a_folder(tmp_path: Path, folder: Path, adapter: str) -> None:
+    model = ModelStore(tmp_path).resolve(str(folder))
 
-    assert model.model_id == name
-    assert model.adapter == name.split("-")[0]
+    assert (model.model_id, model.adapter) == (folder.name, adapter)
     assert model.revision.startswith("sha256:")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from komadori import demo_models
+from tests.support import checkpoints
 from tests.support.fake_hub import FakeHub
 
 SIGLIP, SAM3 = "google/siglip2-base-patch16-224", "facebook/sam3"
@@ -18,8 +18,8 @@ TOKEN = "hf_without_access"
 @pytest.fixture
 def hub() -> Iterator[FakeHub]:
     with FakeHub() as running:
-        running.add_folder(SIGLIP, demo_models.path("siglip2-demo"))
-        gated = {path.name: path.read_bytes() for path in demo_models.path("sam3-demo").iterdir()}
+        running.add_folder(SIGLIP, checkpoints.SIGLIP2)
+        gated = {path.name: path.read_bytes() for path in checkpoints.SAM3.iterdir()}
         running.add(SAM3, gated, is_gated=True)
         running.tokens.add(TOKEN)
         yield running

@@ -1,5 +1,6 @@
 """What the doctor says of models: real checkpoints run by real libraries, and every way to go wrong."""
 
+import json
 import shutil
 import threading
 from contextlib import closing
@@ -61,11 +62,13 @@ def look(configured: Settings, kind: ModelKind, budget_s: float = 120) -> Result
 
 def test_the_embedder_runs_and_its_batch_can_be_written(tmp_path: Path) -> None:
     configured = settings(tmp_path)
+    config = json.loads((demo_models.path("siglip2-demo") / "config.json").read_text())
+
     result = look(configured, "embedder")
 
     assert result.status is Status.OK, result
     assert result.detail.startswith("siglip2-demo on cpu, ")
-    assert result.facts["dim"] == 96
+    assert result.facts["dim"] == config["vision_config"]["hidden_size"]
     assert result.facts["peak_bytes"] > 50e6
     assert {cost["batch"] for cost in result.facts["batches"]} <= {1, 2, 4, 8}
     fastest = min(result.facts["batches"], key=lambda cost: cost["ms_per_image"])

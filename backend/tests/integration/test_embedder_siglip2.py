@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from komadori import demo_models
 from komadori.core.errors import InputError, ModelError
 from komadori.ml.embedders import _siglip_towers, siglip2
 from komadori.ml.embedders._siglip_pixels import FixedPixels, read_pixel_settings
+from tests.support.checkpoints import SIGLIP2, SIGLIP2_NAFLEX
 from tests.support.embedder_scenes import noise, of_many_sizes
-from tests.support.siglip_models import PlainSiglip, Vector, demo_embedder, image_processor
+from tests.support.siglip_models import PlainSiglip, Vector, exact_embedder, image_processor
 
-NAMES = ("siglip2-demo", "siglip2-naflex-demo")
 TEXTS = ["a red car", "person", "", "two dogs near a large green tree " * 20]
 
 EXACT = 1e-5
@@ -23,37 +22,37 @@ BF16_COSINE = 0.99
 """Measured 0.9995 for pictures and 0.995 for texts: random weights, once centred, magnify rounding."""
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(scope="module", params=[SIGLIP2, SIGLIP2_NAFLEX], ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
 
 
 @pytest.fixture(scope="module")
-def plain(name: str) -> PlainSiglip:
-    return PlainSiglip(name)
+def plain(folder: Path) -> PlainSiglip:
+    return PlainSiglip(folder)
 
 
-def test_image_vectors_are_those_of_the_plain_call(name: str, plain: PlainSiglip) -> None:
+def test_image_vectors_are_those_of_the_plain_call(folder: Path, plain: PlainSiglip) -> None:
     images = of_many_sizes()
     expected = np.stack([plain.image_vector(image) for image in images])
 
-    vectors = demo_embedder(name).embed_images(images).vectors
+    vectors = exact_embedder(folder).embed_images(images).vectors
 
     np.testing.assert_allclose(vectors, expected, atol=EXACT)
 
 
-def test_text_vectors_are_those_of_the_plain_call(name: str, plain: PlainSiglip) -> None:
+def test_text_vectors_are_those_of_the_plain_call(folder: Path, plain: PlainSiglip) -> None:
     expected = np.stack([plain.text_vector(text) for text in TEXTS])
 
-    vectors = demo_embedder(name).embed_texts(TEXTS).vectors
+    vectors = exact_embedder(folder).embed_texts(TEXTS).vectors
 
     np.testing.assert_allclose(vectors, expected, atol=EXACT)
 
 
-def test_bfloat16_stays_near_the_plain_call(name: str, plain: PlainSiglip) -> None:
+def test_bfloat16_stays_near_the_plain_call(folder: Path, plain: PlainSiglip) -> None:
     images = of_many_sizes()
     expected = np.stack([plain.image_vector(image) for image in images])
-    embedder = demo_embedder(name, dtype=torch.bfloat16)
+    embedder = exact_embedder(folder, dtype=torch.bfloat16)
 
     cosines = (embedder.embed_images(images).vectors * expected).sum(axis=1)
     text_cosine = embedder.embed_texts(TEXTS[:1]).vectors[0] @ plain.text_vector(TEXTS[0])
@@ -62,20 +61,19 @@ def test_bfloat16_stays_near_the_plain_call(name: str, plain: PlainSiglip) -> No
     assert min(cosines.min(), text_cosine) > BF16_COSINE
 
 
-def test_a_vector_does_not_depend_on_its_company(name: str) -> None:
+def test_a_vector_does_not_depend_on_its_company(folder: Path) -> None:
     images = of_many_sizes()
 
-    together = demo_embedder(name, batch_size=len(images)).embed_images(images).vectors
-    alone = demo_embedder(name, batch_size=1).embed_images(images).vectors
+    together = exact_embedder(folder, batch_size=len(images)).embed_images(images).vectors
+    alone = exact_embedder(folder, batch_size=1).embed_images(images).vectors
 
     np.testing.assert_allclose(together, alone, atol=EXACT)
 
 
 @pytest.mark.parametrize(("backend", "levels"), [("torchvision", 0), ("pil", 1)])
 def test_pixels_are_those_of_both_processors(backend: str, levels: int) -> None:
-    folder = demo_models.path("siglip2-demo")
-    processor = image_processor("siglip2-demo", backend)
-    pixels = FixedPixels(read_pixel_settings(folder, siglip2._read_config(folder)))
+    processor = image_processor(SIGLIP2, backend)
+    pixels = FixedPixels(read_pixel_settings(SIGLIP2, siglip2._read_config(SIGLIP2)))
 
     for image in of_many_sizes():
         ours = pixels.collate([pixels.prepare(image)], torch.device("cpu"))["pixel_values"]
@@ -84,7 +82,7 @@ def test_pixels_are_those_of_both_processors(backend: str, levels: int) -> None:
 
 
 def test_only_the_tower_in_use_is_loaded() -> None:
-    embedder = demo_embedder("siglip2-demo")
+    embedder = exact_embedder(SIGLIP2)
     embedder.embed_images([noise(20, 30)])
     assert embedder._texts is None
 
@@ -93,7 +91,7 @@ def test_only_the_tower_in_use_is_loaded() -> None:
 
 
 def test_an_infinite_vector_is_left_out() -> None:
-    embedder = demo_embedder("siglip2-demo", batch_size=2)
+    embedder = exact_embedder(SIGLIP2, batch_size=2)
     encode = embedder._vision.encode
 
     def overflow(inputs: dict[str, torch.Tensor]) -> Vector:
@@ -107,8 +105,8 @@ def test_an_infinite_vector_is_left_out() -> None:
 
 
 def test_the_space_follows_the_files_and_the_settings(tmp_path: Path) -> None:
-    fixed, naflex = (siglip2.create(demo_models.path(name), engine="torch").space for name in NAMES)
-    named = demo_embedder("siglip2-demo", model_id="google/siglip2", revision="abc").space
+    fixed, naflex = (siglip2.create(folder, engine="torch").space for folder in (SIGLIP2, SIGLIP2_NAFLEX))
+    named = exact_embedder(SIGLIP2, model_id="google/siglip2", revision="abc").space
 
     assert fixed.revision != naflex.revision
     assert fixed.preprocessing_hash != naflex.preprocessing_hash
@@ -117,19 +115,19 @@ def test_the_space_follows_the_files_and_the_settings(tmp_path: Path) -> None:
 
 
 def test_no_text_is_refused_for_its_length() -> None:
-    assert len(demo_embedder("siglip2-demo").embed_texts(["word " * 1000] * 130)) == 130
+    assert len(exact_embedder(SIGLIP2).embed_texts(["word " * 1000] * 130)) == 130
 
 
 def test_openvino_stays_near_the_plain_call_and_converts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = of_many_sizes()
-    expected = np.stack([PlainSiglip("siglip2-demo").image_vector(image) for image in images])
+    expected = np.stack([PlainSiglip(SIGLIP2).image_vector(image) for image in images])
     options = {"engine": "openvino", "dtype": None, "cache_dir": tmp_path / "cache", "threads": 1}
-    first = demo_embedder("siglip2-demo", **options).embed_images(images).vectors
+    first = exact_embedder(SIGLIP2, **options).embed_images(images).vectors
 
     monkeypatch.setattr(_siglip_towers.OpenVinoVisionTower, "_convert", None)
-    embedder = demo_embedder("siglip2-demo", **options)
+    embedder = exact_embedder(SIGLIP2, **options)
 
     assert embedder.device_name.endswith(", openvino")
     np.testing.assert_array_equal(embedder.embed_images(images).vectors, first)
@@ -139,11 +137,11 @@ def test_openvino_stays_near_the_plain_call_and_converts_once(
 
 def test_a_damaged_openvino_model_is_converted_again(tmp_path: Path) -> None:
     options = {"engine": "openvino", "dtype": None, "cache_dir": tmp_path, "threads": 1}
-    demo_embedder("siglip2-demo", **options)
+    exact_embedder(SIGLIP2, **options)
     [model] = tmp_path.glob("*/vision.xml")
     model.write_text("<net")
 
-    assert len(demo_embedder("siglip2-demo", **options).embed_images([noise(20, 30)])) == 1
+    assert len(exact_embedder(SIGLIP2, **options).embed_images([noise(20, 30)])) == 1
     assert len(model.read_text()) > 1000
 
 
@@ -151,17 +149,15 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("no folder")
     options = {"engine": "openvino", "dtype": None, "cache_dir": tmp_path / "models" / "cache", "threads": 1}
 
-    assert len(demo_embedder("siglip2-demo", **options).embed_images([noise(20, 30)])) == 1
+    assert len(exact_embedder(SIGLIP2, **options).embed_images([noise(20, 30)])) == 1
 
 
 def test_naflex_goes_to_torch_and_not_to_openvino() -> None:
-    folder = demo_models.path("siglip2-naflex-demo")
-
-    assert siglip2.create(folder).device_name.endswith(", torch")
+    assert siglip2.create(SIGLIP2_NAFLEX).device_name.endswith(", torch")
     with pytest.raises(ModelError, match="got siglip2 on cpu"):
-        siglip2.create(folder, engine="openvino")
+        siglip2.create(SIGLIP2_NAFLEX, engine="openvino")
 
 
 def test_a_batch_size_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="at least 1, got 0"):
-        demo_embedder("siglip2-demo", batch_size=0)
+        exact_embedder(SIGLIP2, batch_size=0)

@@ -12,42 +12,41 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from komadori import demo_models
 from komadori.core.errors import ModelError
 from komadori.ml.embedders import siglip2
+from tests.support.checkpoints import SAM3, SIGLIP2, SIGLIP2_NAFLEX
 from tests.support.embedder_scenes import noise
-from tests.support.siglip_models import PlainSiglip, demo_embedder
+from tests.support.siglip_models import PlainSiglip, exact_embedder
 
-FIXED, NAFLEX = "siglip2-demo", "siglip2-naflex-demo"
 TEXT = "a red car"
 
 
 @pytest.fixture(scope="module")
 def plain() -> PlainSiglip:
-    return PlainSiglip(FIXED)
+    return PlainSiglip(SIGLIP2)
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A copy of the demo checkpoint that a test may spoil."""
-    return Path(shutil.copytree(demo_models.path(FIXED), tmp_path / "checkpoint"))
+    """A copy of the untrained checkpoint that a test may spoil."""
+    return Path(shutil.copytree(SIGLIP2, tmp_path / "checkpoint"))
 
 
 def test_a_text_that_is_not_padded_gets_another_vector(plain: PlainSiglip) -> None:
-    [ours] = demo_embedder(FIXED).embed_texts([TEXT]).vectors
+    [ours] = exact_embedder(SIGLIP2).embed_texts([TEXT]).vectors
 
     assert ours @ plain.text_vector(TEXT) > 0.9999
     assert ours @ plain.text_vector(TEXT, padding=False) < 0.9
 
 
 def test_a_mask_over_the_padding_gives_another_vector(plain: PlainSiglip) -> None:
-    [ours] = demo_embedder(FIXED).embed_texts([TEXT]).vectors
+    [ours] = exact_embedder(SIGLIP2).embed_texts([TEXT]).vectors
 
     assert ours @ plain.text_vector(TEXT, return_attention_mask=True) < 0.99
 
 
 def test_the_tokenizer_of_fixed_checkpoints_does_not_lower_case_but_we_do(plain: PlainSiglip) -> None:
-    lower, shouted = demo_embedder(FIXED).embed_texts([TEXT, TEXT.upper()]).vectors
+    lower, shouted = exact_embedder(SIGLIP2).embed_texts([TEXT, TEXT.upper()]).vectors
 
     np.testing.assert_array_equal(lower, shouted)
     assert plain.text_vector(TEXT) @ plain.text_vector(TEXT.upper()) < 0.99
@@ -61,10 +60,10 @@ def test_features_come_in_an_object_and_not_as_a_tensor(plain: PlainSiglip) -> N
 
 
 def test_the_naflex_processor_forgets_the_checkpoints_own_patches() -> None:
-    plain = PlainSiglip(NAFLEX)
+    plain = PlainSiglip(SIGLIP2_NAFLEX)
     image = noise(90, 160)
     forgetful = plain.processor(images=image, return_tensors="pt")
-    [ours] = demo_embedder(NAFLEX).embed_images([image]).vectors
+    [ours] = exact_embedder(SIGLIP2_NAFLEX).embed_images([image]).vectors
 
     assert forgetful["pixel_values"].shape == (1, 256, 3 * 16 * 16)
     assert plain.pixels(image)["pixel_values"].shape == (1, 64, 3 * 8 * 8)
@@ -142,20 +141,24 @@ def test_a_missing_tokenizer_is_an_error_with_the_first_text(checkpoint: Path) -
 
 def test_a_checkpoint_of_another_model_is_refused() -> None:
     with pytest.raises(ModelError, match="got sam3"):
-        siglip2.create(demo_models.path("sam3-demo"))
+        siglip2.create(SAM3)
 
 
 def test_converting_for_openvino_reports_nothing_to_anybody(tmp_path: Path) -> None:
     """OpenVINO's converter sends usage data, and writes a client id to the home folder for it."""
     program = (
-        "from komadori import demo_models; from komadori.ml.embedders import siglip2; import sys; "
-        "siglip2.create(demo_models.path('siglip2-demo'), engine='openvino', threads=1); "
+        "from komadori.ml.embedders import siglip2; import sys; "
+        "siglip2.create(sys.argv[1], engine='openvino', threads=1); "
         "print([name for name in sys.modules if name.startswith('openvino_telemetry.')])"
     )
     environment = {**os.environ, "HOME": str(tmp_path)}
 
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(SIGLIP2)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout.strip() == "[]"

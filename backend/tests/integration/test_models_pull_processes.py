@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from komadori import demo_models
 from komadori.api.app import create_app
 from komadori.core.errors import DependencyError
 from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import jobs as job_rows
 from komadori.services import models, search
+from tests.support import checkpoints
 from tests.support.app import live_server
 from tests.support.fake_hub import FakeHub
 from tests.support.hub_models import FILES, MODEL, WEIGHTS
@@ -29,7 +29,7 @@ def hub() -> Iterator[FakeHub]:
 
 
 def test_two_workers_bring_about_one_download_and_begin_after_it(tmp_path: Path, hub: FakeHub) -> None:
-    hub.add_folder(SIGLIP, demo_models.path("siglip2-demo"))
+    hub.add_folder(SIGLIP, checkpoints.SIGLIP2)
     hub.faults.bytes_per_s = 1e6
     options = {"embedder": SIGLIP, "hub_url": hub.url, "pull_models": True, "decode_workers": 1}
     with installation(tmp_path, **options) as system:
@@ -75,7 +75,7 @@ def test_a_killed_worker_goes_on_with_the_download_where_it_was(tmp_path: Path, 
 def test_a_gated_model_says_everywhere_what_is_to_be_done(
     tmp_path: Path, hub: FakeHub, token: str, remedy: str
 ) -> None:
-    files = {path.name: path.read_bytes() for path in demo_models.path("siglip2-demo").iterdir()}
+    files = {path.name: path.read_bytes() for path in checkpoints.SIGLIP2.iterdir()}
     hub.add(SIGLIP, files, is_gated=True)
     hub.tokens.add(TOKEN)
     options = {"embedder": SIGLIP, "hub_url": hub.url, "pull_models": True, "hub_token": token or None}

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from komadori import demo_models
 from komadori.core import masks
 from komadori.core.types import AnnotationStatus, JobState
 from komadori.media.images import read_frame
 from komadori.services import annotate, export, review, search, verify
 from komadori.services.annotate import Targets
 from komadori.services.search import Scope
+from tests.support import checkpoints
 from tests.support.clips import real_clip
 from tests.support.pipeline import pipeline, sampling
 
@@ -23,9 +23,8 @@ PROMPTS = ["a person on a bicycle", "a car"]
 
 
 def test_from_a_video_to_a_dataset(tmp_path: Path) -> None:
-    checkpoints = {name: str(demo_models.path(f"{name}-demo")) for name in ("siglip2", "sam3")}
     with pipeline(
-        tmp_path / "home", embedder=checkpoints["siglip2"], segmenter=checkpoints["sam3"]
+        tmp_path / "home", embedder=str(checkpoints.SIGLIP2), segmenter=str(checkpoints.SAM3)
     ) as system:
         ingested = system.add(real_clip("bikes.mp4"), sampling("every", seconds=4))
         assert (ingested.state, ingested.done, ingested.skipped) == (JobState.DONE, 3, 0)

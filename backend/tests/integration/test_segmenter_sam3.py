@@ -1,16 +1,16 @@
-"""SAM 3 on the demo checkpoint: the same answers as the plain call, for less work."""
+"""SAM 3 on the untrained checkpoint: the same answers as the plain call, for less work."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from komadori import demo_models
 from komadori.core import masks
 from komadori.core.errors import InputError
 from komadori.core.types import ConceptPrompt, Detections, Image
 from komadori.ml.segmenters.sam3 import Sam3Segmenter
-from tests.support.sam3_models import PlainSam3, demo_segmenter, encoder_calls, ious
+from tests.support import checkpoints
+from tests.support.sam3_models import PlainSam3, encoder_calls, ious, untrained_segmenter
 from tests.support.segmenter_scenes import LOOSE, exemplars, noise, scene, words
 
 FRAMES = [noise(90, 160, seed=1), scene(150, 70), scene(31, 33)]
@@ -30,19 +30,19 @@ MASK_IOU = 0.999
 
 @pytest.fixture(scope="module")
 def plain() -> PlainSam3:
-    return PlainSam3(demo_models.path("sam3-demo"))
+    return PlainSam3(checkpoints.SAM3)
 
 
 @pytest.fixture(scope="module")
 def faithful() -> Sam3Segmenter:
     """Without the suppression of duplicates, which the plain call does not have."""
-    return demo_segmenter(duplicate_iou=None)
+    return untrained_segmenter(duplicate_iou=None)
 
 
 @pytest.fixture
 def segmenter() -> Sam3Segmenter:
     """With nothing encoded yet."""
-    return demo_segmenter()
+    return untrained_segmenter()
 
 
 def decoded(detections: Detections) -> list[np.ndarray]:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from komadori import demo_models
 from komadori.core.errors import InputError, ModelError
 from komadori.ml.segmenters.sam3 import Sam3Segmenter, create
-from tests.support.sam3_models import demo_segmenter, encoder_calls, save_with_tracker
+from tests.support import checkpoints
+from tests.support.sam3_models import encoder_calls, save_with_tracker, untrained_segmenter
 from tests.support.segmenter_scenes import LOOSE, exemplars, noise, words
 
 IMAGE = noise(48, 64, seed=5)
@@ -22,13 +22,13 @@ IMAGE = noise(48, 64, seed=5)
 
 @pytest.fixture(scope="module")
 def segmenter() -> Sam3Segmenter:
-    return demo_segmenter()
+    return untrained_segmenter()
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A copy of the demo checkpoint that a test may spoil."""
-    return Path(shutil.copytree(demo_models.path("sam3-demo"), tmp_path / "checkpoint"))
+    """A copy of the untrained checkpoint that a test may spoil."""
+    return Path(shutil.copytree(checkpoints.SAM3, tmp_path / "checkpoint"))
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def test_padding_is_masked(segmenter: Sam3Segmenter) -> None:
 
 def test_exemplar_boxes_come_in_the_models_number_format() -> None:
     """A bfloat16 model casts pixels but not boxes."""
-    segmenter = demo_segmenter(dtype=torch.bfloat16)
+    segmenter = untrained_segmenter(dtype=torch.bfloat16)
 
     with head_calls(segmenter) as calls:
         [[found]] = segmenter.segment([IMAGE], [exemplars((4, 4, 30, 30, True), text="dog")], **LOOSE)
@@ -134,7 +134,7 @@ def test_boxes_stay_exact_in_bfloat16(segmenter: Sam3Segmenter) -> None:
         return torch.cat(boxes)
 
     exact = relative_boxes(segmenter)
-    error_px = 1280 * (relative_boxes(demo_segmenter(dtype=torch.bfloat16)) - exact).abs()
+    error_px = 1280 * (relative_boxes(untrained_segmenter(dtype=torch.bfloat16)) - exact).abs()
 
     assert error_px.mean() < 1.0
 
@@ -165,7 +165,7 @@ def test_an_image_three_pixels_high_is_still_rows_by_columns(segmenter: Sam3Segm
 
 def test_another_model_is_refused() -> None:
     with pytest.raises(ModelError, match="SAM 3") as caught:
-        create(demo_models.path("siglip2-demo"))
+        create(checkpoints.SIGLIP2)
     assert caught.value.hint
 
 
@@ -186,5 +186,5 @@ def test_the_revision_is_the_commit_or_names_the_contents(checkpoint: Path) -> N
     weights["text_projection.bias"] += 1
     save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
 
-    assert create(demo_models.path("sam3-demo")).model_revision == before
+    assert create(checkpoints.SAM3).model_revision == before
     assert create(checkpoint).model_revision != before

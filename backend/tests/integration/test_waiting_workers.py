@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from komadori import demo_models
 from komadori.bootstrap import prepare_home
 from komadori.core.errors import DependencyError
 from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import jobs as job_rows
 from komadori.services import embed, search
-from tests.support import slow_embedder
+from tests.support import checkpoints, slow_embedder
 from tests.support.app import seed_video
 from tests.support.fake_hub import FakeHub
 from tests.support.hub_models import store_at
@@ -51,7 +50,7 @@ def slow_system(tmp_path: Path, slow: Path) -> Iterator[Installation]:
 
 def test_a_worker_without_its_model_takes_nothing_and_begins_once_it_is_there(tmp_path: Path) -> None:
     with FakeHub() as hub, installation(tmp_path / "home", embedder=SIGLIP, hub_url=hub.url) as system:
-        hub.add_folder(SIGLIP, demo_models.path("siglip2-demo"))
+        hub.add_folder(SIGLIP, checkpoints.SIGLIP2)
         job_id = seeded(system)
         before = system.n_messages(Queue.SIGLIP)
         system.start(Queue.SIGLIP)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from komadori import demo_models
 from komadori.core.types import ConceptPrompt, Image
 from komadori.ml import torchvision_shim
 from komadori.ml.segmenters.sam3 import Sam3Segmenter, create
+from tests.support import checkpoints
 
 torchvision_shim.install()
 
@@ -27,9 +27,9 @@ from transformers import (  # noqa: E402
 )
 
 
-def demo_segmenter(**options: Any) -> Sam3Segmenter:
-    """The demo checkpoint in float32, which gives the same numbers on every machine."""
-    segmenter = create(demo_models.path("sam3-demo"), **{"dtype": torch.float32, **options})
+def untrained_segmenter(**options: Any) -> Sam3Segmenter:
+    """The untrained checkpoint in float32, which gives the same numbers on every machine."""
+    segmenter = create(checkpoints.SAM3, **{"dtype": torch.float32, **options})
     assert isinstance(segmenter, Sam3Segmenter)
     return segmenter
 
@@ -104,11 +104,11 @@ def encoder_calls(segmenter: Sam3Segmenter) -> Iterator[EncoderCalls]:
 
 
 def save_with_tracker(directory: Path) -> None:
-    """Save the demo model's weights the way the published checkpoint holds them: beside a tracker.
+    """Save the untrained model's weights the way the published checkpoint holds them: beside a tracker.
 
     The tracker's own weights are random.
     """
-    source = demo_models.path("sam3-demo")
+    source = checkpoints.SAM3
     detector = Sam3Model.from_pretrained(source, dtype=torch.float32)
     config = Sam3VideoConfig(
         detector_config=detector.config.to_dict(), tracker_config=_tracker_config(), low_res_mask_size=32

@@ -1,15 +1,16 @@
 """The plain transformers call, against which the embedder's vectors are held."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from komadori import demo_models
 from komadori.core.types import Image
 from komadori.ml import torchvision_shim
 from komadori.ml.embedders import siglip2
+from tests.support.checkpoints import SIGLIP2_NAFLEX
 
 torchvision_shim.install()
 
@@ -20,15 +21,14 @@ Vector = NDArray[np.float32]
 
 
 class PlainSiglip:
-    """Processor and whole model of a demo checkpoint, float32, one input at a time."""
+    """Processor and whole model of a checkpoint, float32, one input at a time."""
 
-    def __init__(self, name: str) -> None:
-        folder = demo_models.path(name)
+    def __init__(self, folder: Path) -> None:
         logging.disable_progress_bar()
         self.processor = AutoProcessor.from_pretrained(folder)
         self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
         # The processor class of NaFlex puts the base model's numbers in place of the checkpoint's own.
-        self.options = {"max_num_patches": 64, "patch_size": 8} if "naflex" in name else {}
+        self.options = {"max_num_patches": 64, "patch_size": 8} if folder == SIGLIP2_NAFLEX else {}
 
     def pixels(self, image: Image) -> dict[str, Any]:
         return dict(
@@ -48,9 +48,9 @@ class PlainSiglip:
             return unit(self.model.get_text_features(**tokens).pooler_output)
 
 
-def image_processor(name: str, backend: str) -> Any:
-    """The image half of a demo checkpoint's processor, in one of its implementations."""
-    return AutoImageProcessor.from_pretrained(demo_models.path(name), backend=backend)
+def image_processor(folder: Path, backend: str) -> Any:
+    """The image half of a checkpoint's processor, in one of its implementations."""
+    return AutoImageProcessor.from_pretrained(folder, backend=backend)
 
 
 def unit(pooled: torch.Tensor) -> Vector:
@@ -59,7 +59,7 @@ def unit(pooled: torch.Tensor) -> Vector:
     return vector
 
 
-def demo_embedder(name: str, **options: Any) -> Any:
+def exact_embedder(folder: Path, **options: Any) -> Any:
     """In the plain call's number format unless told otherwise."""
     exact = {"engine": "torch", "dtype": torch.float32}
-    return siglip2.create(demo_models.path(name), **{**exact, **options})
+    return siglip2.create(folder, **{**exact, **options})

@@ -24,6 +24,7 @@ from komadori.ml.torch_runtime import (
     require_safetensors,
 )
 from komadori.ml.turn_taking import loading_in_turn
+from tests.support.checkpoints import SIGLIP2
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_the_hash_follows_the_weights_and_not_the_readme(tmp_path: Path) -> None
 
 
 def test_the_demo_models_are_in_the_package() -> None:
-    assert demo_models.names() == ["sam3-demo", "siglip2-demo", "siglip2-naflex-demo"]
+    assert demo_models.names() == ["sam3-demo", "siglip2-demo"]
 
 
 def test_an_unknown_demo_model_is_not_found() -> None:
@@ -183,6 +184,6 @@ def test_memory_is_given_back_when_it_is_worth_it(
 def test_weights_go_to_the_device_in_a_turn(tmp_path: Path) -> None:
     turns = DeviceTurns(tmp_path, "card")
     with loading_in_turn(turns):
-        siglip2.create(demo_models.path("siglip2-demo"), device="cpu", engine="torch")
+        siglip2.create(SIGLIP2, device="cpu", engine="torch")
     assert turns.n_turns == 1
     assert turns.holder() is None

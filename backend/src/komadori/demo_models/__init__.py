@@ -1,7 +1,6 @@
-"""The small checkpoints that tests and the demo run with when there is no model hub.
+"""The small checkpoints that come in the package, so that the demo needs no model hub.
 
-``scripts/make_demo_models.py`` makes them. They are untrained: they show that the whole way works,
-never what is in a picture.
+What each can and cannot do stands in its README.md.
 """
 
 from pathlib import Path

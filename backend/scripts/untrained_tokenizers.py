@@ -1,4 +1,4 @@
-"""The words of the demo checkpoints, and tokenizers of the real models' forms that know them."""
+"""The words of the untrained checkpoints, and tokenizers of the real models' forms that know them."""
 
 import json
 from typing import Any

@@ -1,16 +1,17 @@
-"""Makes the small checkpoints with which tests and the demo run, without a model hub.
+"""Makes the small untrained checkpoints with which tests run the real model classes.
 
-    cd backend && python -m scripts.make_demo_models [--out FOLDER] [--seed N]
+    cd backend && python -m scripts.make_untrained_models [--out FOLDER] [--seed N]
 
 Three folders in the layout of transformers, of the very classes that the real checkpoints use:
-``siglip2-demo`` (SiglipModel, like google/siglip2-base-patch16-224), ``siglip2-naflex-demo``
-(Siglip2Model, like google/siglip2-base-patch16-naflex) and ``sam3-demo`` (Sam3Model, like
+``siglip2-untrained`` (SiglipModel, like google/siglip2-base-patch16-224), ``siglip2-naflex-untrained``
+(Siglip2Model, like google/siglip2-base-patch16-naflex) and ``sam3-untrained`` (Sam3Model, like
 facebook/sam3).
 
-They are UNTRAINED. Their weights are random from a seed; then a few biases and output layers are set
-from what the random networks give for synthetic pictures, so that the outputs have the statistics of
-a working model: vectors of different inputs differ, and a handful of compact masks come out of each
-frame. Whether a vector or a mask has to do with the words is chance.
+Their weights are random from a seed; then a few biases and output layers are set from what the random
+networks give for synthetic pictures, so that the outputs have the statistics of a working model:
+vectors of different inputs differ, and a handful of compact masks come out of any frame for any
+prompt, which is what tests of adapters and jobs need. Whether a vector or a mask has to do with the
+words is chance.
 """
 
 import argparse
@@ -23,12 +24,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from komadori import demo_models
 from komadori.ml import torchvision_shim
 
 torchvision_shim.install()
 
-from scripts.demo_tokenizers import (  # noqa: E402
+from scripts.untrained_tokenizers import (  # noqa: E402
     SENTENCES,
     TEXT_LENGTH,
     WORDS,
@@ -53,18 +53,19 @@ from transformers import (  # noqa: E402
 )
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
+FOLDER = Path(__file__).parents[1] / "tests" / "checkpoints"
 SEED = 20260228
 
 LOOK_SHARPNESS = 6.0
 """How far the pooling heads of the SigLIP models keep to their part of the picture."""
 
-LICENCE_LINE = "Made by scripts/make_demo_models.py of the Komadori project; Apache-2.0, like the project."
+LICENCE_LINE = "Made by Komadori's scripts/make_untrained_models.py; Apache-2.0, like the project."
 
 
 def main() -> None:
     """Write the three checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=demo_models.FOLDER, help="where the folders go")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where the folders go")
     parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # sums over threads differ from run to run in the last bit
@@ -127,9 +128,9 @@ def make_sam3(folder: Path, seed: int) -> None:
 
 
 MAKERS: dict[str, Callable[[Path, int], None]] = {
-    "siglip2-demo": make_siglip,
-    "siglip2-naflex-demo": make_siglip_naflex,
-    "sam3-demo": make_sam3,
+    "siglip2-untrained": make_siglip,
+    "siglip2-naflex-untrained": make_siglip_naflex,
+    "sam3-untrained": make_sam3,
 }
 
 
@@ -371,7 +372,7 @@ def _save(folder: Path, model: Any, processor: Any, kind: str) -> None:
     processor.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     (folder / "README.md").write_text(
-        f"# {folder.name}\n\nAn untrained {kind}, for tests and the demo: "
+        f"# {folder.name}\n\nAn untrained {kind}, for tests: "
         f"it shows that the whole way works, not what is in a picture.\n\n{LICENCE_LINE}\n"
     )
 
