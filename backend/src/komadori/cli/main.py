@@ -9,7 +9,7 @@ import typer
 
 import komadori
 from komadori.cli import output
-from komadori.cli.commands import annotations, export, jobs, machine, models, search, videos
+from komadori.cli.commands import annotations, demo_video, export, jobs, machine, models, search, videos
 from komadori.cli.configuration import SettingError
 from komadori.cli.options import SeveralValues
 from komadori.core.errors import KomadoriError
@@ -55,6 +55,7 @@ def options(
 
 app.command(rich_help_panel=_RUN)(machine.up)
 app.command(rich_help_panel=_RUN)(machine.demo)
+app.command("demo-video", rich_help_panel=_RUN)(demo_video.demo_video)
 app.command(rich_help_panel=_RUN)(machine.worker)
 app.command(rich_help_panel=_RUN)(machine.api)
 app.command(rich_help_panel=_RUN)(machine.doctor)

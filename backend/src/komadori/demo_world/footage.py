@@ -16,6 +16,8 @@ from komadori.demo_world.scene import draw
 from komadori.demo_world.truth import TrueFrame, Truth, true_frame, write_truth
 from komadori.media.encode import TIME_BASE, Encoding, encode_video
 
+DEFAULT_FPS = Fraction(12)
+
 LEAST_SIDE = 16
 MOST_SIDE = 4096
 """Pixels of a side; smaller ones have no room for a thing, larger ones take minutes for a frame."""
@@ -28,7 +30,7 @@ def write_footage(
     width: int = 640,
     height: int = 360,
     n_frames: int = 120,
-    fps: Fraction = Fraction(12),
+    fps: Fraction = DEFAULT_FPS,
     shots: Sequence[Sequence[str]] = (),
     n_things: int = 5,
     n_bars: int = 1,

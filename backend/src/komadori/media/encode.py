@@ -13,7 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from komadori.core.errors import DependencyError, InputError, StorageError
+from komadori.core.disk import storage_errors
+from komadori.core.errors import DependencyError, InputError
 from komadori.core.types import Image
 from komadori.media.colour import BT709, LIMITED_RANGE
 
@@ -81,21 +82,18 @@ def encode_video(
             hint="Only quarter turns are stored.",
             code="invalid-rotation",
         )
-    try:
-        with av.open(path, "w", format="mp4", options=_muxer_options()) as container:
-            stream = _add_stream(container, size_wh, rotation, encoding or Encoding())
-            converter = VideoReformatter()
-            for pts, upright in frames:
-                _check_size(upright, size_wh)
-                frame = _stored(upright, rotation, converter, str(stream.pix_fmt))
-                frame.pts, frame.time_base = pts, TIME_BASE
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-    except (av.FFmpegError, OSError) as exc:
-        raise StorageError(
-            f"Expected to write a video, but {path} failed ({exc}).",
-            hint="Check that the folder exists, is writable and has space.",
-        ) from exc
+    with (
+        storage_errors("write the video"),
+        av.open(path, "w", format="mp4", options=_muxer_options()) as container,
+    ):
+        stream = _add_stream(container, size_wh, rotation, encoding or Encoding())
+        converter = VideoReformatter()
+        for pts, upright in frames:
+            _check_size(upright, size_wh)
+            frame = _stored(upright, rotation, converter, str(stream.pix_fmt))
+            frame.pts, frame.time_base = pts, TIME_BASE
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 def _muxer_options() -> dict[str, str]:
