@@ -1,12 +1,14 @@
 """What the doctor says of models: real checkpoints run by real libraries, and every way to go wrong."""
 
 import json
+import math
 import shutil
 import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 
 from komadori import demo_models
 from komadori.bootstrap import prepare_home
@@ -17,12 +19,14 @@ from komadori.core.file_lock import FileLock, lock_folder
 from komadori.core.types import Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.session import Sessions
-from komadori.doctor import models
+from komadori.doctor import model_run, models
 from komadori.doctor.env_file import write_settings
 from komadori.doctor.report import Check, Result, Status, examine
 from komadori.ml.catalogue import ModelKind
 from komadori.ml.manifest import Manifest, ManifestFile, write_manifest
+from komadori.ml.segmenters.sam3 import Sam3Segmenter
 from komadori.settings import Settings
+from tests.support.sam3_models import untrained_segmenter
 from tests.support.workers import wait_until
 
 COMMIT = "0" * 40
@@ -90,6 +94,24 @@ def test_the_segmenter_runs_with_few_and_many_prompts(tmp_path: Path) -> None:
     assert [cost["n_prompts"] for cost in result.facts["prompts"]] == [1, 16]
     assert "16 prompts:" in result.detail
     assert result.settings == {}
+
+
+def segmenter_with_masks_of(logit: float) -> Sam3Segmenter:
+    """Every pixel of every mask has this logit, whatever the picture."""
+    segmenter = untrained_segmenter()
+    last = segmenter._model.mask_decoder.mask_embedder.layers[-1]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.constant_(last.bias, logit)
+    return segmenter
+
+
+def test_a_segmenter_that_knows_nothing_in_the_picture_is_sound() -> None:
+    model_run.check_segmenter(segmenter_with_masks_of(0.0))
+
+
+def test_a_segmenter_that_computes_no_numbers_is_not() -> None:
+    with pytest.raises(ModelError, match="detections when none is left out"):
+        model_run.check_segmenter(segmenter_with_masks_of(math.nan))
 
 
 def test_a_processor_is_a_fault_where_a_gpu_is_required(tmp_path: Path) -> None:
