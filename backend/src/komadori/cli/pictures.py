@@ -67,10 +67,17 @@ class DrawnObject:
     colour_index: int
 
 
-def draw_overlay(image: Image, objects: Sequence[DrawnObject]) -> Pictures.Image:
+def draw_overlay(
+    image: Image, objects: Sequence[DrawnObject], outlines: Sequence[Rle] = ()
+) -> Pictures.Image:
     """The frame (H, W, 3), in its size, with each object tinted, outlined and labelled.
 
     Holes of a mask stay clear. Large objects are drawn first, so small ones stay visible.
+
+    Args:
+        image: The frame.
+        objects: In any order.
+        outlines: Masks of which a dotted white outline is drawn over all else, to compare.
 
     Raises:
         InputError: A mask has another size than the image.
@@ -83,18 +90,23 @@ def draw_overlay(image: Image, objects: Sequence[DrawnObject]) -> Pictures.Image
             _paint_box(pixels, drawn, line)
         else:
             _paint_mask(pixels, drawn, drawn.mask, line)
+    for rle in outlines:
+        _paint_outline(pixels, rle, line)
     picture = Pictures.fromarray(pixels)
     _write_labels(picture, objects, text_size=int(np.clip(height / 26, 11, 36)))
     return picture
 
 
-def contact_sheet(tiles: Sequence[tuple[Image, str]], columns: int = 4, title: str = "") -> Pictures.Image:
+def contact_sheet(
+    tiles: Sequence[tuple[Image, str]], columns: int = 4, title: str = "", tile_wh: tuple[int, int] = _TILE_WH
+) -> Pictures.Image:
     """Small pictures in rows with a caption below each, and a title above them.
 
     Args:
         tiles: Images (H, W, 3) with captions; a caption has one line or several.
         columns: Pictures in a row, at least 1; fewer tiles make a narrower sheet.
         title: May be empty.
+        tile_wh: Width and height of each picture; a frame of another shape is put in its middle.
 
     Raises:
         InputError: There are no tiles or no columns.
@@ -106,7 +118,7 @@ def contact_sheet(tiles: Sequence[tuple[Image, str]], columns: int = 4, title: s
         )
     columns = min(columns, len(tiles))
     n_lines = max(caption.count("\n") + 1 for _, caption in tiles)
-    tile_width, tile_height = _TILE_WH
+    tile_width, tile_height = tile_wh
     row_height = tile_height + 8 + n_lines * 20 + _GAP
     top = _GAP + (44 if title else 0)
     n_rows = -(-len(tiles) // columns)
@@ -117,11 +129,29 @@ def contact_sheet(tiles: Sequence[tuple[Image, str]], columns: int = 4, title: s
     for i, (image, caption) in enumerate(tiles):
         row, column = divmod(i, columns)
         left, upper = _GAP + column * (tile_width + _GAP), top + row * row_height
-        _paste_tile(sheet, image, (left, upper))
+        _paste_tile(sheet, image, (left, upper), tile_wh)
         for n, line in enumerate(caption.split("\n")):
             ink = _INK if n == 0 else _FAINT_INK
             _write_line(draw, (left, upper + tile_height + 8 + 20 * n), line, 15, tile_width, ink)
     return sheet
+
+
+def with_caption(picture: Pictures.Image, caption: str) -> Pictures.Image:
+    """The picture with a line of text, or several, in a band below it."""
+    lines = caption.split("\n")
+    width, height = picture.size
+    captioned = Pictures.new("RGB", (width, height + 12 + 20 * len(lines)), _PAPER)
+    captioned.paste(picture)
+    draw = ImageDraw.Draw(captioned)
+    for n, line in enumerate(lines):
+        ink = _INK if n == 0 else _FAINT_INK
+        _write_line(draw, (10, height + 6 + 20 * n), line, 15, width - 20, ink)
+    return captioned
+
+
+def is_writable(text: str) -> bool:
+    """Whether a font of this machine has all letters of the text."""
+    return _readable(text, 15)[1] == text.translate(_TYPEWRITER)
 
 
 def _area(drawn: DrawnObject) -> float:
@@ -134,12 +164,16 @@ def _colour(drawn: DrawnObject) -> _Rgb:
     return PALETTE[drawn.colour_index % len(PALETTE)]
 
 
-def _paint_mask(pixels: Image, drawn: DrawnObject, rle: Rle, line: int) -> None:
+def _check_size(pixels: Image, rle: Rle) -> None:
     if rle.size_hw != pixels.shape[:2]:
         raise InputError(
             f"Expected a mask of {pixels.shape[0]} x {pixels.shape[1]}, as the image, got {rle.size_hw}.",
             hint="Draw the masks on the frame that they were made for.",
         )
+
+
+def _paint_mask(pixels: Image, drawn: DrawnObject, rle: Rle, line: int) -> None:
+    _check_size(pixels, rle)
     left, top, right, bottom = (int(edge) for edge in rle.bbox_xyxy)
     margin = line + 1
     window = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
@@ -151,6 +185,19 @@ def _paint_mask(pixels: Image, drawn: DrawnObject, rle: Rle, line: int) -> None:
     _blend(view, outer, (0, 0, 0), _HALO_ALPHA)
     _blend(view, inner, _colour(drawn), _FILL_ALPHA)
     _blend(view, mask & ~inner, _colour(drawn), 1.0)
+
+
+def _paint_outline(pixels: Image, rle: Rle, line: int) -> None:
+    """Dots along the inner rim of the mask."""
+    _check_size(pixels, rle)
+    mask = masks.decode(rle)
+    inner = mask
+    for _ in range(line):
+        inner = _without_rim(inner)
+    y, x = np.ogrid[: mask.shape[0], : mask.shape[1]]
+    is_dot = (x + y) // (2 * line) % 2 == 0
+    _blend(pixels, mask & ~inner & is_dot, (255, 255, 255), 1.0)
+    _blend(pixels, mask & ~inner & ~is_dot, (0, 0, 0), _HALO_ALPHA)
 
 
 def _without_rim(mask: Mask) -> Mask:
@@ -212,10 +259,10 @@ def _ink_on(colour: _Rgb) -> _Rgb:
     return (0, 0, 0) if brightness > 110 else (255, 255, 255)
 
 
-def _paste_tile(sheet: Pictures.Image, image: Image, at: tuple[int, int]) -> None:
-    tile = ImageOps.pad(Pictures.fromarray(image), _TILE_WH, color=(0, 0, 0))
-    corners = Pictures.new("L", _TILE_WH, 0)
-    ImageDraw.Draw(corners).rounded_rectangle((0, 0, _TILE_WH[0] - 1, _TILE_WH[1] - 1), 8, fill=255)
+def _paste_tile(sheet: Pictures.Image, image: Image, at: tuple[int, int], size_wh: tuple[int, int]) -> None:
+    tile = ImageOps.pad(Pictures.fromarray(image), size_wh, color=(0, 0, 0))
+    corners = Pictures.new("L", size_wh, 0)
+    ImageDraw.Draw(corners).rounded_rectangle((0, 0, size_wh[0] - 1, size_wh[1] - 1), 8, fill=255)
     sheet.paste(tile, at, corners)
 
 

