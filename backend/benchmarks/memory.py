@@ -1,9 +1,9 @@
 """How much memory a whole installation holds over a long video: ``python benchmarks/memory.py``.
 
-An hour of synthetic video goes through `komadori up` with the demo models: a frame a second is
+An hour of synthetic video goes through `komadori up` with the tests' checkpoints: a frame a second is
 taken, embedded and annotated with one prompt. Twice a second the memory of every process is read. The
 peak is stated for each kind of process, and whether it is flat: the median of the last fifth of
-the run against that of the second fifth. The demo models are small, so what their two workers
+the run against that of the second fifth. The checkpoints are small, so what their two workers
 hold is the runtime; what a real model adds is its weights. The result is written to ``memory.json``.
 """
 
@@ -22,10 +22,10 @@ import httpx
 import imageio_ffmpeg
 import psutil
 
-from komadori import demo_models
 from komadori.core.types import Queue
 from komadori.settings import Settings
 
+CHECKPOINTS = Path(__file__).parents[1] / "tests" / "checkpoints"
 MINUTES = 60
 SAMPLE_EVERY_S = 0.5
 PORT = 8765
@@ -119,8 +119,8 @@ def main() -> None:
         settings = Settings(
             home=Path(folder) / "home",
             url=f"http://127.0.0.1:{PORT}",
-            embedder=str(demo_models.path("siglip2-demo")),
-            segmenter=str(demo_models.path("sam3-demo")),
+            embedder=str(CHECKPOINTS / "siglip2-untrained"),
+            segmenter=str(CHECKPOINTS / "sam3-untrained"),
             log_level="warning",
         )
         env = {**os.environ, **settings.environment()}
