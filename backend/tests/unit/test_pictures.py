@@ -168,3 +168,42 @@ def test_long_captions_end_within_their_tile() -> None:
 def test_an_empty_sheet_is_refused(tiles: Any, columns: int) -> None:
     with pytest.raises(InputError):
         contact_sheet(tiles, columns)
+
+
+def test_the_outline_to_compare_with_is_dotted_white_and_leaves_the_inside() -> None:
+    result = pixels_of(draw_overlay(GREY, [], [masks.encode(ring())]))
+
+    rim = result[60, 60:180]
+    assert {tuple(colour) for colour in rim.tolist()} == {(255, 255, 255), (45, 45, 45)}
+    assert 50 <= (rim == 255).all(axis=1).sum() <= 70
+    assert result[80, 80].tolist() == [100, 100, 100]
+    assert result[59, 120].tolist() == [100, 100, 100]
+
+
+def test_an_outline_of_another_frame_is_refused() -> None:
+    with pytest.raises(InputError, match="as the image"):
+        draw_overlay(GREY, [], [masks.encode(np.ones((10, 10), np.bool_))])
+
+
+def test_a_caption_is_written_below_and_the_picture_stays() -> None:
+    one = pixels_of(pictures.with_caption(Pictures.fromarray(GREY), "found 3"))
+    two = pixels_of(pictures.with_caption(Pictures.fromarray(GREY), "found 3\nmissed 1"))
+
+    assert (one[:240] == GREY).all()
+    assert one.shape[1] == two.shape[1] == 320
+    assert 240 < one.shape[0] < two.shape[0]
+    assert one[240:].max() > 200
+
+
+def test_it_is_known_what_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A font that lacks a letter draws the same box for it as for one that does not exist."""
+    monkeypatch.setattr(pictures, "_wide_fonts", lambda size: [])
+
+    assert pictures.is_writable('"doughnut" – 0.87')
+    assert not pictures.is_writable("ドーナツ")
+
+
+def test_tiles_have_the_size_that_is_asked_for() -> None:
+    sheet = contact_sheet([(GREY, "a"), (GREY, "b")], columns=2, tile_wh=(100, 80))
+
+    assert sheet.width == 16 + 2 * (100 + 16)

@@ -120,9 +120,9 @@ def write_hit_sheet(api: ApiClient, path: Path, title: str, searches: Sequence[S
             if search.right is not None:
                 is_right = hit.frame_id in search.right
                 image = _framed(image, _RIGHT if is_right else _WRONG)
-                verdict = "   right" if is_right else "   wrong"
+                verdict = "right   " if is_right else "wrong   "
             clock = output.clock(hit.pts_s)
-            tiles.append((image, f"{query}\nno. {place}   {clock}   score {hit.score:.3f}{verdict}"))
+            tiles.append((image, f"{query}\n{place}   {verdict}{clock}   score {hit.score:.2f}"))
     contact_sheet(tiles, _HITS_IN_A_ROW, title, _HIT_WH).save(path, optimize=True)
 
 

@@ -112,7 +112,7 @@ class Story:
         synthetic, real, truth = self._add(api)
         shown = self._search_words(api, synthetic, real, truth)
         shown += self._search_pictures(api, synthetic, real, truth)
-        title = f"Search hits, a query in each row ({self._choice.names}): green frames are right"
+        title = f"Search hits, a query in each row ({self._choice.names}): what has a green frame is right"
         gallery.write_hit_sheet(api, self._folder / "search-hits.png", title, shown)
         compared, real_proposals = self._annotate(api, synthetic, real, truth)
         self._review(api, compared, len(real_proposals))
@@ -252,7 +252,7 @@ class Story:
                     api.decide(ids, status)
             self._say(
                 f"{len(fitting)} accepted, {len(others)} rejected, "
-                f"{n_real} of {self._real.name} left open: nobody told the truth about it."
+                f"{n_real} of {self._real.name} left open: its truth is not known."
             )
         self._facts["review"] = {"accepted": len(fitting), "rejected": len(others), "open": n_real}
 
@@ -292,7 +292,7 @@ class Story:
         chosen = [compared[i] for i in _spread(len(compared), _COMPARED)]
         gallery.write_compared(api, folder, "synthetic", chosen, _ASKED)
         measured = quality.measure_masks(compared, _ASKED)
-        title = f"Found masks against the truth ({self._choice.names}): {wording.mask_title(measured)}"
+        title = f"Found masks against the truth: {wording.mask_title(measured)}"
         gallery.write_mask_sheet(api, self._folder / "masks.png", title, chosen, _ASKED)
         shown = [real.frames[i] for i in _spread(len(real.frames), _OVERLAYS)]
         proposals = {frame: [a for a in real_proposals if a.frame_id == frame.id] for frame in shown}

@@ -26,8 +26,8 @@ def hits(search: ShownSearch) -> str:
 def searches(measured: SearchQuality) -> str:
     """What was measured over many searches."""
     return (
-        f"the best hit is right for {_percent(measured.first_right)}, "
-        f"of the first {FIRST_HITS} {_percent(measured.precision)} are"
+        f"first hit right {_percent(measured.first_right)}, "
+        f"first {FIRST_HITS} right {_percent(measured.precision)}"
     )
 
 
@@ -42,19 +42,29 @@ def proposals(n: int, by_prompt: Mapping[str, int]) -> str:
 
 
 def masks(measured: MaskQuality, cell_wh: tuple[float, float] | None) -> list[str]:
-    """What was measured of the proposals, a sentence each."""
+    """What was measured of the proposals, a sentence each.
+
+    Args:
+        measured: The measures.
+        cell_wh: Width and height in pixels of a cell in which masks are drawn, for comparison.
+    """
+    right = "no proposals"
+    if not math.isnan(measured.precision):
+        right = f"{_percent(measured.precision)} of the proposals right"
     sentences = [
-        f"Of {output.count(measured.n_true, 'true instance')} {_percent(measured.recall)} were found; "
-        f"{_percent(measured.precision)} of the proposals are right; "
+        f"{_n_found(measured)} of {output.count(measured.n_true, 'true instance')} found; {right}; "
         f"mean mask IoU {_number(measured.mean_iou)}."
     ]
     if measured.shift.n:
         cell = (
-            "" if cell_wh is None else f"; the masks' grid has cells of {cell_wh[0]:.1f} x {cell_wh[1]:.1f}"
+            ""
+            if cell_wh is None
+            else f"; the masks' grid has cells of {cell_wh[0]:.1f} x {cell_wh[1]:.1f} px"
         )
         sentences.append(f"Mean offset {_offset(measured)}{cell}.")
     for name, n in measured.absent.items():
-        sentences.append(f"No {name}: right." if n == 0 else f"Of {name}, which is not there: {n}, wrong.")
+        wrong = f"Of {name}, which is not there: {output.count(n, 'proposal')}, wrong."
+        sentences.append(wrong if n else f"No {name}: right.")
     return sentences
 
 
@@ -64,7 +74,12 @@ def mask_title(measured: MaskQuality) -> str:
         f"mean IoU {_number(measured.mean_iou)}, recall {_number(measured.recall)}, "
         f"precision {_number(measured.precision)}"
     )
-    return f"{line}, offset {_offset(measured)}" if measured.shift.n else line
+    shift = measured.shift
+    return f"{line}, offset ({shift.dx:+.1f}, {shift.dy:+.1f}) px" if shift.n else line
+
+
+def _n_found(measured: MaskQuality) -> int:
+    return 0 if math.isnan(measured.recall) else round(measured.recall * measured.n_true)
 
 
 def _offset(measured: MaskQuality) -> str:
