@@ -43,7 +43,7 @@ def write_footage(
     """Write a video, and its truth beside it; on one machine the same arguments give the same bytes.
 
     Args:
-        path: The MP4 file; it and its truth are overwritten.
+        path: The MP4 file; it and its truth are overwritten, its folder is made.
         seed: Decides everything that the other arguments leave open.
         width: Of the upright frames, in pixels; odd ones are written with full colour resolution.
         height: Likewise.
@@ -82,7 +82,8 @@ def write_footage(
     frames: list[TrueFrame] = []
     pictures = _pictures(film, times, lens, frames)
     part = path.with_name(f"{path.name}.part")
-    with storage_errors("write the video"):
+    with storage_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             encode_video(part, pictures, (width, height), rotation=rotation, encoding=encoding)
             truth = Truth(seed, rotation, TIME_BASE, frames)

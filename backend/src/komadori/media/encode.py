@@ -83,7 +83,7 @@ def encode_video(
             code="invalid-rotation",
         )
     with (
-        storage_errors("write the video"),
+        storage_errors(f"write {path}"),
         av.open(path, "w", format="mp4", options=_muxer_options()) as container,
     ):
         stream = _add_stream(container, size_wh, rotation, encoding or Encoding())
