@@ -11,7 +11,11 @@ import httpx
 
 from tests.containers.compose import Definition
 from tests.containers.engine import Engine
+from tests.support import checkpoints
 from tests.support.workers import wait_until
+
+CHECKPOINTS = "/checkpoints"
+"""Where every container has the untrained checkpoints of the tests."""
 
 JsonDict = dict[str, Any]
 _START_S = 120.0
@@ -146,10 +150,11 @@ class Stack:
             self.engine.podman("volume", "create", self.named(volume))
 
     def up(self, service: str, *, instance: str = "", extra: tuple[str, ...] = ()) -> Container:
-        """Start a service, or one more container of it."""
+        """Start a service, or one more container of it, with the tests' checkpoints beside what it has."""
         wanted = self.definition.services[service]
         container = Container(self.engine, self.named(f"{service}{instance}"))
-        arguments = wanted.arguments(self.named)
+        mounted = ("--volume", f"{checkpoints.FOLDER}:{CHECKPOINTS}:ro")
+        arguments = (*wanted.arguments(self.named), *mounted)
         self.engine.podman(
             "run", "--detach", "--name", container.name, *arguments, *extra, wanted.image, *wanted.command
         )

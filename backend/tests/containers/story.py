@@ -5,18 +5,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.containers.stack import Api, Container, JsonDict, Stack
+from tests.containers.stack import CHECKPOINTS, Api, Container, JsonDict, Stack
+from tests.support import checkpoints
 
 N_FRAMES = 30
 TOKEN = "a-token-for-the-scenes"
 PASSWORD = "a-password-for-the-scenes"
-DEMO_MODELS = "/opt/komadori/lib/python3.11/site-packages/komadori/demo_models"
 SETTINGS = {
     "KOMADORI_TORCH": "cpu",
     "KOMADORI_TOKEN": TOKEN,
     "KOMADORI_REDIS_PASSWORD": PASSWORD,
-    "KOMADORI_EMBEDDER": f"{DEMO_MODELS}/siglip2-demo",
-    "KOMADORI_SEGMENTER": f"{DEMO_MODELS}/sam3-demo",
+    "KOMADORI_EMBEDDER": f"{CHECKPOINTS}/{checkpoints.SIGLIP2.name}",
+    "KOMADORI_SEGMENTER": f"{CHECKPOINTS}/{checkpoints.SAM3.name}",
     "KOMADORI_GPU_LOCK": "shared",
     "KOMADORI_THREADS": "1",
     "KOMADORI_LEASE_S": "5",

@@ -14,16 +14,16 @@ from tests.containers.engine import Engine
 from tests.containers.images import BASE
 from tests.containers.stack import Container, Stack
 from tests.containers.story import N_FRAMES, SETTINGS, TOKEN, Story
+from tests.support import checkpoints
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
 _PORTS = (8101, 8102)
-_MODELS = {"acme/siglip2-demo": "siglip2-demo", "acme/sam3-demo": "sam3-demo"}
+_MODELS = {"acme/siglip2-small": checkpoints.SIGLIP2.name, "acme/sam3-small": checkpoints.SAM3.name}
 _WAITING = "waiting for model"
 _WITH_MODEL = ("siglip-worker", "siglip-worker-2", "sam3-worker")
 _QUEUES = ("siglip", "sam3")
 _TESTS = Path(__file__).parents[1]
-_SOURCE = compose.ROOT / "backend" / "src" / "komadori" / "demo_models"
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +52,11 @@ def newcomer(built: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def open_hub(stack: Stack) -> Container:
     """The hub, on the loopback of the worker that runs the downloads."""
     command = ("python3", "/tests/containers/hub_in_container.py", *map(str, _PORTS))
-    models = (f"{model}=/models/{name}" for model, name in _MODELS.items())
+    models = (f"{model}=/tests/checkpoints/{name}" for model, name in _MODELS.items())
     hub = Container(stack.engine, stack.named("hub"))
     stack.engine.podman(
         *("run", "--detach", "--name", hub.name, "--network", f"container:{stack.containers['worker'].name}"),
-        *("--volume", f"{_TESTS}:/tests:ro", "--volume", f"{_SOURCE}:/models:ro", BASE, *command, *models),
+        *("--volume", f"{_TESTS}:/tests:ro", BASE, *command, *models),
     )
     stack.containers["hub"] = hub
     return hub

@@ -32,6 +32,10 @@ for place in places:
     except OSError:
         pass
 """
+_READS = """
+from komadori import demo_models
+print(*(name for name in demo_models.names() if (demo_models.path(name) / "model.safetensors").read_bytes()))
+"""
 _MAX_LAYERS_OF_CODE = 4
 
 
@@ -60,6 +64,11 @@ def test_an_image_has_what_its_queue_needs_and_nothing_of_the_others(
 ) -> None:
     asked = sorted(_HAS[service] | _HAS_NOT[service])
     assert set(python_in(built, definition, service, "-c", _FOUND, *asked).split()) == _HAS[service]
+
+
+def test_the_demo_models_are_in_the_images_and_can_be_read(built: Engine, definition: Definition) -> None:
+    for service in ("siglip-worker", "sam3-worker"):
+        assert python_in(built, definition, service, "-c", _READS).split() == ["sam3-demo", "siglip2-demo"]
 
 
 @pytest.mark.parametrize("service", sorted(_HAS))
