@@ -175,11 +175,11 @@ def test_the_measures_are_told_with_their_units() -> None:
 
     assert wording.masks(measured, (13.333, 7.5)) == [
         "40 of 42 true instances found; 98\N{NO-BREAK SPACE}% of the proposals right; mean mask IoU 0.88.",
-        "Mean offset +0.2 ± 0.1 px right, -0.0 ± 0.1 px down; the masks' grid has cells of 13.3 x 7.5 px.",
+        "Mean offset +0.2 ± 0.1 px right, +0.0 ± 0.1 px down; the masks' grid has cells of 13.3 x 7.5 px.",
         "Of panda, which is not there: 3 proposals, wrong.",
     ]
     assert (
-        wording.mask_title(measured) == "mean IoU 0.88, recall 0.95, precision 0.97, offset (+0.2, -0.0) px"
+        wording.mask_title(measured) == "mean IoU 0.88, recall 0.95, precision 0.97, offset (+0.2, +0.0) px"
     )
 
 

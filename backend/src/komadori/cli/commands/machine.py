@@ -117,7 +117,9 @@ def demo(
         DemoModels,
         typer.Option(metavar="packaged|configured", help="The small ones, or those of the settings."),
     ] = DemoModels.PACKAGED,
-    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic video; another one, another video.")] = 8,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Of the synthetic video; another one, another video.")
+    ] = 8,
 ) -> None:
     """Take a synthetic and a real video the whole way, measure, then stop."""
     from komadori.cli.demo import story

@@ -1,1 +1,1 @@
-"""The command ``demo``: a sample video taken the whole way."""
+"""The command ``demo``: a synthetic and a real video taken the whole way, and what was measured."""

@@ -102,7 +102,7 @@ def write_mask_sheet(
     tiles = [
         (
             np.asarray(_overlaid(api, one, class_names)),
-            f"{_score(one)}\n{output.clock(one.frame.pts_s)}   {_REMARK}",
+            f"{_score(one)}\n{output.clock(one.frame.pts_s)}",
         )
         for one in compared
     ]

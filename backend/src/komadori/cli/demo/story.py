@@ -292,7 +292,7 @@ class Story:
         chosen = [compared[i] for i in _spread(len(compared), _COMPARED)]
         gallery.write_compared(api, folder, "synthetic", chosen, _ASKED)
         measured = quality.measure_masks(compared, _ASKED)
-        title = f"Found masks against the truth: {wording.mask_title(measured)}"
+        title = f"Found masks (tinted) and the truth (dotted): {wording.mask_title(measured)}"
         gallery.write_mask_sheet(api, self._folder / "masks.png", title, chosen, _ASKED)
         shown = [real.frames[i] for i in _spread(len(real.frames), _OVERLAYS)]
         proposals = {frame: [a for a in real_proposals if a.frame_id == frame.id] for frame in shown}

@@ -75,7 +75,7 @@ def mask_title(measured: MaskQuality) -> str:
         f"precision {_number(measured.precision)}"
     )
     shift = measured.shift
-    return f"{line}, offset ({shift.dx:+.1f}, {shift.dy:+.1f}) px" if shift.n else line
+    return f"{line}, offset ({_signed(shift.dx)}, {_signed(shift.dy)}) px" if shift.n else line
 
 
 def _n_found(measured: MaskQuality) -> int:
@@ -84,8 +84,13 @@ def _n_found(measured: MaskQuality) -> int:
 
 def _offset(measured: MaskQuality) -> str:
     shift = measured.shift
-    right = f"{shift.dx:+.1f} ± {_number(shift.dx_se, 1)} px right"
-    return f"{right}, {shift.dy:+.1f} ± {_number(shift.dy_se, 1)} px down"
+    right = f"{_signed(shift.dx)} ± {_number(shift.dx_se, 1)} px right"
+    return f"{right}, {_signed(shift.dy)} ± {_number(shift.dy_se, 1)} px down"
+
+
+def _signed(value: float) -> str:
+    """With one decimal, and never as -0.0."""
+    return f"{round(value, 1) + 0.0:+}"
 
 
 def _percent(share: float) -> str:
