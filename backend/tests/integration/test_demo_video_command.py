@@ -80,6 +80,19 @@ def test_a_size_without_sense_is_refused(capsys: pytest.CaptureFixture[str], tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_the_encoder_the_remedy_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    for loaded in ("komadori.demo_world.footage", "komadori.media.encode"):
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
+    assert main(["demo-video", "a.mp4", *SHORT]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("missing-dependency: Expected the packages that draw and encode videos")
+    assert "komadori[cpu-worker,demo]" in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_the_package_that_draws_the_remedy_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ def sprite(name: str, reduction: int = 1) -> Image.Image:
     except ImportError as exc:
         raise DependencyError(
             "Expected the package resvg_py, which draws the demo's things, got none.",
-            hint="`pip install komadori[demo]`.",
+            hint="Install it with: pip install 'komadori[demo]'.",
             code="no-sprites",
         ) from exc
     body = _bodies()[name]

@@ -1,13 +1,14 @@
 """The command ``demo-video``."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from komadori.cli import output
-from komadori.core.errors import ConflictError
+from komadori.core.errors import ConflictError, DependencyError
 
 _ROTATIONS = (0, 90, 180, 270)
 
@@ -49,9 +50,14 @@ def demo_video(
 
     The truth is COCO JSON beside the video: OUT.truth.json for OUT.mp4.
     """
-    from komadori.demo_world.footage import DEFAULT_FPS, truth_path, write_footage
-    from komadori.demo_world.motion import random_shots
-
+    try:
+        from komadori.demo_world.footage import DEFAULT_FPS, truth_path, write_footage
+        from komadori.demo_world.motion import random_shots
+    except ModuleNotFoundError as exc:
+        raise DependencyError(
+            f"Expected the packages that draw and encode videos, got none named {exc.name}.",
+            hint="Install them with: pip install 'komadori[cpu-worker,demo]'.",
+        ) from exc
     _check_is_new([out, truth_path(out)], force=force)
     width, height = (int(side) for side in size.split("x"))
     with output.spinner(f"Drawing {out}"):
@@ -71,7 +77,7 @@ def demo_video(
     output.next_step(f"Next: komadori add {out}")
 
 
-def _check_is_new(paths: list[Path], *, force: bool) -> None:
+def _check_is_new(paths: Sequence[Path], *, force: bool) -> None:
     taken = [str(path) for path in paths if path.exists()]
     if taken and not force:
         raise ConflictError(
