@@ -23,7 +23,7 @@ GPU_WORKERS := siglip-worker sam3-worker
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
 
-demo: $(VENV)/.local ## Run the whole way on a sample video: frames, search, masks, dataset
+demo: $(VENV)/.local ## Run the whole way on two short videos, and measure: frames, search, masks, dataset
 	@$(BIN)/komadori demo --output demo-output
 
 local: $(VENV)/.local ## Start Komadori on this machine, without containers
