@@ -1,0 +1,217 @@
+"""Trains the small SAM 3 on the synthetic world, from scratch, through transformers' own class.
+
+    cd backend && python -m scripts.demo_training.sam3 --out FOLDER [--seed N] [--steps N] [--device cpu]
+
+First the image encoder and the text encoder learn together, without the costly decoder: each patch is
+asked which word it shows, and each fine cell whether there is a thing, by layers that only the training
+has. Then the whole model learns to answer questions, while the patches are still asked. The weights that
+are saved are the running mean over the last few hundred steps.
+"""
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scripts.demo_training.sam3_batches import Batch, collate
+from scripts.demo_training.sam3_dense import DenseHeads
+from scripts.demo_training.sam3_loss import set_loss, weighted
+from scripts.demo_training.sam3_model import build
+from scripts.demo_training.sam3_outputs import ask, see
+from scripts.demo_training.sam3_quality import quick_measures
+from scripts.demo_training.sam3_scenes import Example, example
+from scripts.demo_training.sam3_words import tokenizer as make_tokenizer
+from torch import Tensor, nn
+
+from komadori.demo_world.sampling import Taste
+
+SEED = 20261123
+N_STEPS = 2400
+N_WORD_STEPS = 1500
+"""Steps of the first stage, for the default number of steps; in proportion for another."""
+
+WORD_BATCH = 32
+WORD_POOL = 1024
+"""Pictures kept in the first stage; a third of a batch of them is drawn anew at each step."""
+
+BATCH = 12
+PROMPTS = 3
+PEAK_RATE = 1e-3
+WARM_UP = 150
+BOX_STEPS = 5
+"""Every so many steps, one asks by example boxes."""
+
+EASY_UNTIL = 0.4
+"""The share of the first stage during which things grow from large and lonely to small and many."""
+
+DENSE_WEIGHT = 1.5
+
+
+def main() -> None:
+    """Train, and write the checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--steps", type=int, default=N_STEPS)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # sums over threads differ from run to run in the last bit
+    torch.manual_seed(arguments.seed)
+    training = Training(arguments.seed, arguments.steps, torch.device(arguments.device))
+    training.run(arguments.out)
+
+
+class Training:
+    """One run."""
+
+    def __init__(self, seed: int, n_steps: int, device: torch.device) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._seed = seed
+        self._n_steps = n_steps
+        self._device = device
+        self._tokenizer = make_tokenizer()
+        self._model, self._processor = build(self._tokenizer)
+        self._model.to(device).train()
+        self._dense = DenseHeads(self._tokenizer, device)
+        self._mean = copy.deepcopy(self._model).eval()
+        self._optimizer = torch.optim.AdamW(
+            _groups(self._model, self._dense.layers), lr=PEAK_RATE, betas=(0.9, 0.98)
+        )
+
+    def run(self, folder: Path) -> None:
+        """All steps; the checkpoint is written every few hundred, and at the end."""
+        folder.mkdir(parents=True, exist_ok=True)
+        held_out = self._held_out()
+        began_s = time.monotonic()
+        self._learn_words(held_out)
+        recent: dict[str, float] = {}
+        with (folder / "history.jsonl").open("w", encoding="utf-8") as history:
+            for step in range(1, self._n_steps + 1):
+                for name, value in self._step(step).items():
+                    recent[name] = 0.98 * recent.get(name, value) + 0.02 * value
+                if step % 50 == 0:
+                    _tell(step, self._n_steps, time.monotonic() - began_s, recent)
+                if step % 250 == 0 or step == self._n_steps:
+                    line: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - began_s, 1)}
+                    line |= {name: round(value, 4) for name, value in recent.items()}
+                    line |= quick_measures(self._mean, held_out)
+                    history.write(json.dumps(line) + "\n")
+                    history.flush()
+                    print(json.dumps(line), flush=True)
+                    self._save(folder)
+
+    def _learn_words(self, held_out: Sequence[Batch]) -> None:
+        """The first stage: pictures and words meet, patch by patch."""
+        n_steps = round(self._n_steps * N_WORD_STEPS / N_STEPS)
+        pool: list[Example] = []
+        recent, began_s = 0.0, time.monotonic()
+        for step in range(1, n_steps + 1):
+            taste = taste_at(step / n_steps)
+            n_new = WORD_BATCH if len(pool) < 4 * WORD_BATCH else WORD_BATCH // 3
+            pool += [example(self._rng, taste, 0, with_boxes=False) for _ in range(n_new)]
+            del pool[:-WORD_POOL]
+            chosen = self._rng.choice(len(pool), WORD_BATCH, replace=False)
+            batch = collate([pool[number] for number in chosen], self._tokenizer, self._device)
+            loss = self._dense.loss(self._model, see(self._model, batch.pixels), batch, self._rng)[0]
+            self._update(loss, step, _rate(step, n_steps, end=0.3))
+            recent = 0.98 * recent + 0.02 * float(loss.detach()) if step > 1 else float(loss.detach())
+            if step % 50 == 0:
+                _tell(step, n_steps, time.monotonic() - began_s, {"words": recent})
+            if step % 250 == 0 or step == n_steps:
+                print(
+                    f"patches of held-out pictures that name their kind: {self._patches_right(held_out):.3f}"
+                )
+
+    def _patches_right(self, held_out: Sequence[Batch]) -> float:
+        with torch.no_grad():
+            shares = [
+                self._dense.loss(self._mean, see(self._mean, batch.pixels), batch, self._rng)[1]
+                for batch in held_out
+            ]
+        return float(np.mean(shares))
+
+    def _step(self, step: int) -> dict[str, float]:
+        progress = step / self._n_steps
+        with_boxes = step % BOX_STEPS == 0
+        examples = [example(self._rng, taste_at(1.0), PROMPTS, with_boxes=with_boxes) for _ in range(BATCH)]
+        batch = collate(examples, self._tokenizer, self._device)
+        vision = see(self._model, batch.pixels)
+        parts = set_loss(ask(self._model, vision, batch), batch.answers)
+        dense, _ = self._dense.loss(self._model, vision, batch, self._rng)
+        self._update(
+            weighted(parts) + DENSE_WEIGHT * (1 - 0.8 * progress) * dense, step, _rate(step, self._n_steps)
+        )
+        return {name: float(value.detach()) for name, value in (parts | {"dense": dense}).items()}
+
+    def _update(self, loss: Tensor, step: int, rate: float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = PEAK_RATE * rate
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        self._optimizer.step()
+        self._average(step)
+
+    def _average(self, step: int) -> None:
+        keep = min(0.998, step / (step + 20))
+        with torch.no_grad():
+            for mean, now in zip(self._mean.parameters(), self._model.parameters(), strict=True):
+                mean.lerp_(now, 1 - keep)
+
+    def _held_out(self) -> list[Batch]:
+        """Batches from seeds that the training never draws."""
+        rng = np.random.default_rng([self._seed, 1])
+        examples = [example(rng, taste_at(1.0), PROMPTS, with_boxes=False) for _ in range(96)]
+        return [collate(examples[i : i + 16], self._tokenizer, self._device) for i in range(0, 96, 16)]
+
+    def _save(self, folder: Path) -> None:
+        """Write the mean weights in half precision, in one go."""
+        small = copy.deepcopy(self._mean).half()
+        small.save_pretrained(folder)
+        self._processor.save_pretrained(folder)
+
+
+def taste_at(progress: float) -> Taste:
+    """From large and lonely things to the whole range."""
+    ease = max(0.0, 1.0 - progress / EASY_UNTIL)
+    return Taste(
+        n_things=(1, 2 + round(4 * (1 - ease))),
+        sizes=(0.2 + 0.2 * ease, 0.65),
+        repeats=0.35,
+        bars=0.25 * (1 - ease),
+    )
+
+
+def _groups(model: nn.Module, dense: nn.Module) -> list[dict[str, Any]]:
+    """Matrices with weight decay, everything else without."""
+    named = [*model.named_parameters(), *dense.named_parameters()]
+    matrices = [p for _, p in named if p.dim() >= 2]
+    others = [p for _, p in named if p.dim() < 2]
+    return [
+        {"params": matrices, "weight_decay": 0.03},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def _rate(step: int, n_steps: int, end: float = 0.01) -> float:
+    """The share of the highest learning rate: a short rise, then half a cosine down to ``end``."""
+    warm_up = min(WARM_UP, n_steps // 4)
+    if step < warm_up:
+        return step / warm_up
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
+
+
+def _tell(step: int, n_steps: int, seconds: float, recent: dict[str, float]) -> None:
+    left_min = seconds / step * (n_steps - step) / 60
+    values = " ".join(f"{name} {value:.3f}" for name, value in recent.items())
+    print(f"step {step}/{n_steps}, {seconds:.0f} s, {left_min:.1f} min left: {values}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Batches for the training of the small SAM 3: pictures, prompts, and what is to be found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scripts.demo_training.sam3_model import SIDE
+from scripts.demo_training.sam3_words import OTHERS
+
+from komadori.core.types import Image
+from komadori.demo_world.kinds import groups, kinds
+from komadori.demo_world.sampling import Taste, random_scene, spoil
+from komadori.demo_world.scene import Picture, draw
+
+VISUAL = "visual"
+"""The text with which SAM 3 follows boxes alone."""
+
+SEEN_ENOUGH = 0.25
+"""The share of a thing that must be seen for it to count."""
+
+PIXELS_ENOUGH = 10
+
+_NAMES = {kind.name: kind.english for kind in kinds()}
+_GROUPS = {group.name: group.kinds for group in groups()}
+_FAMILIES = [group.kinds for group in groups() if group.name in ("apple", "heart", "book")]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question about one picture, and its answer.
+
+    Attributes:
+        text: What is asked for.
+        targets: The numbers of the picture's instances that are to be found.
+        boxes: The numbers of the instances whose boxes are shown as examples.
+        box_labels: For each of them: 1 such as this, 0 not such as this.
+    """
+
+    text: str
+    targets: Sequence[int]
+    boxes: Sequence[int] = ()
+    box_labels: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture with its instances and prompts.
+
+    Attributes:
+        image: (SIDE, SIDE, 3) uint8 RGB.
+        kinds: The kind of each of N instances.
+        masks: (N, SIDE, SIDE) bool.
+        boxes: (N, 4) float32, xyxy in 0 to 1.
+        prompts: The questions.
+    """
+
+    image: Image
+    kinds: Sequence[str]
+    masks: NDArray[np.bool_]
+    boxes: NDArray[np.float32]
+    prompts: Sequence[Prompt] = field(default_factory=list)
+
+
+def example(rng: np.random.Generator, taste: Taste, n_prompts: int, *, with_boxes: bool) -> Example:
+    """A random scene with ``n_prompts`` questions; with example boxes if asked for."""
+    while True:
+        picture = draw(random_scene(rng, taste, ground_wh=(SIDE, SIDE)), (SIDE, SIDE))
+        seen = instances(picture)
+        if seen.size:
+            break
+    names = [picture.things[number].kind for number in seen]
+    masks = picture.masks[seen]
+    ask = _shown if with_boxes else _asked
+    prompts = [ask(rng, names, position) for position in range(n_prompts)]
+    return Example(spoil(rng, picture.image), names, masks, boxes_of(masks), prompts)
+
+
+def instances(picture: Picture) -> NDArray[np.intp]:
+    """The numbers of the things that are seen well enough to be asked for."""
+    n_pixels = picture.masks.sum((1, 2))
+    return np.flatnonzero((picture.visible >= SEEN_ENOUGH) & (n_pixels >= PIXELS_ENOUGH))
+
+
+def boxes_of(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(N, 4) float32 xyxy in 0 to 1, tight around each of (N, H, W) masks with a pixel or more."""
+    edges = []
+    for axis in (1, 2):  # over rows: which columns are filled; over columns: which rows
+        filled: NDArray[np.bool_] = np.any(masks, axis=axis)
+        n = filled.shape[1]
+        edges.append((filled.argmax(1) / n, 1 - filled[:, ::-1].argmax(1) / n))
+    (x0, x1), (y0, y1) = edges
+    return np.stack([x0, y0, x1, y1], 1).astype(np.float32)
+
+
+def _asked(rng: np.random.Generator, names: Sequence[str], position: int) -> Prompt:
+    """Words: the first prompt always for something there, the others half the time."""
+    if position == 0 or rng.random() < 0.45:
+        name = names[int(rng.integers(len(names)))]
+        covering = [word for word, members in _GROUPS.items() if name in members]
+        if covering and rng.random() < 0.2:
+            word = covering[int(rng.integers(len(covering)))]
+            return Prompt(word, _of(names, _GROUPS[word]))
+        return Prompt(_said(rng, name), _of(names, {name}))
+    return _absent(rng, names)
+
+
+def _absent(rng: np.random.Generator, names: Sequence[str]) -> Prompt:
+    """Something that is not there; half the time something like what is there."""
+    alike = [
+        other for name in names for family in _FAMILIES if name in family for other in family - set(names)
+    ]
+    if alike and rng.random() < 0.5:
+        return Prompt(_said(rng, sorted(alike)[int(rng.integers(len(alike)))]), [])
+    if rng.random() < 0.2:
+        return Prompt(OTHERS[int(rng.integers(len(OTHERS)))], [])
+    others = [name for name in _NAMES if name not in names]
+    return Prompt(_said(rng, others[int(rng.integers(len(others)))]), [])
+
+
+def _shown(rng: np.random.Generator, names: Sequence[str], position: int) -> Prompt:
+    """Example boxes: such as this one; at times not such as that one; at times with words."""
+    shown = int(rng.integers(len(names)))
+    kind = names[shown]
+    others = [number for number, name in enumerate(names) if name != kind]
+    word = next((w for w, members in _GROUPS.items() if kind in members), None)
+    if others and rng.random() < 0.5:
+        other = others[int(rng.integers(len(others)))]
+        siblings = word is not None and names[other] in _GROUPS[word]
+        if word is not None and siblings and rng.random() < 0.5:
+            kept = _GROUPS[word] - {names[other]}
+            return Prompt(word, _of(names, kept), [other], [0])
+        return Prompt(VISUAL, _of(names, {kind}), [shown, other], [1, 0])
+    text = VISUAL if position or rng.random() < 0.7 else _said(rng, kind)
+    return Prompt(text, _of(names, {kind}), [shown], [1])
+
+
+def _of(names: Sequence[str], wanted: frozenset[str] | set[str]) -> list[int]:
+    return [number for number, name in enumerate(names) if name in wanted]
+
+
+def _said(rng: np.random.Generator, name: str) -> str:
+    """One of the kind's names, at times with an article."""
+    words = _NAMES[name]
+    word = words[0] if rng.random() < 0.7 else words[int(rng.integers(len(words)))]
+    return f"{'the' if rng.random() < 0.3 else 'a'} {word}" if rng.random() < 0.15 else word
