@@ -88,4 +88,4 @@ def _as_jpeg(image: Pixels) -> Pixels:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=JPEG_QUALITY)
     with Image.open(file) as picture:
-        return np.asarray(picture.convert("RGB"))
+        return np.array(picture.convert("RGB"))  # torch wants to be able to write
