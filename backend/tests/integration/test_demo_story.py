@@ -14,7 +14,7 @@ from komadori.demo_world.truth import read_truth
 from tests.support.running_up import KOMADORI, environment, processes_of
 
 # The floors are far below what the packaged models reach (their cards say how much), and far above
-# chance: the first hit would be right in a third of all cases.
+# chance: a shot fills a quarter of the video, so that the first hit would be right in a quarter of all cases.
 LEAST_FIRST_RIGHT = 0.5
 LEAST_RECALL = 0.5
 LEAST_PRECISION = 0.5
@@ -49,6 +49,35 @@ def test_the_demo_goes_the_whole_way_and_leaves_what_it_promises(tmp_path: Path)
     _check_facts(facts)
     _check_quality(facts["quality"])
     _check_export(folder, facts)
+    _check_pictures(folder)
+
+
+@pytest.mark.slow
+def test_models_that_find_nothing_are_told_of_and_end_nothing(tmp_path: Path) -> None:
+    """Fakes that are set on this machine, with a threshold that no proposal passes, and another video."""
+    folder = tmp_path / "out"
+    fakes = {"KOMADORI_EMBEDDER": "fake", "KOMADORI_SEGMENTER": "fake", "KOMADORI_SCORE_THRESHOLD": "1"}
+
+    done = subprocess.run(
+        [*KOMADORI, "demo", "--output", str(folder), "--models", "configured", "--seed", "3"],
+        env=environment(**fakes),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.split())
+    assert f"No {clips.ABSENT}: right." in words
+    assert "Nothing was accepted, so there is nothing to export." in words
+    assert "coco/" not in words
+    facts = json.loads((folder / "summary.json").read_text(), parse_constant=_refuse)
+    assert facts["seed"] == read_truth(folder / "synthetic.truth.json").seed == 3
+    assert facts["quality"]["masks"]["recall"] == 0.0
+    assert facts["quality"]["masks"]["mean_iou"] is None
+    assert facts["verification"] == {"frames": 44, "agree": 44, "issues": []}
     _check_pictures(folder)
 
 

@@ -250,10 +250,8 @@ class Story:
             ):
                 if ids:
                     api.decide(ids, status)
-            self._say(
-                f"{len(fitting)} accepted, {len(others)} rejected, "
-                f"{n_real} of {self._real.name} left open: its truth is not known."
-            )
+            left = f"; {n_real} in {self._real.name} left open: its truth is not known" if n_real else ""
+            self._say(f"{len(fitting)} accepted, {len(others)} rejected{left}.")
         self._facts["review"] = {"accepted": len(fitting), "rejected": len(others), "open": n_real}
 
     def _export(self, api: ApiClient) -> None:
@@ -333,7 +331,8 @@ class Story:
             ("synthetic.mp4", "the generated video; its truth is in synthetic.truth.json"),
             ("summary.json", "these facts, measures and times for programs"),
         ):
-            output.line(f"  {name:<16} {what}")
+            if (self._folder / name).exists():
+                output.line(f"  {name:<16} {what}")
         output.line()
         output.line("Next, with a video of your own: komadori up, then komadori add VIDEO --wait")
 
