@@ -1,4 +1,4 @@
-"""A real `komadori up` on a home of its own, with models that need no checkpoint."""
+"""A real `komadori up` on a home of its own, with models that need no checkpoint unless told otherwise."""
 
 import os
 import signal
@@ -55,14 +55,14 @@ class RunningUp:
         return self.process.wait(60)
 
 
-def start_up(home: Path, *, port: int | None = None) -> RunningUp:
-    """Start it; it is not ready yet."""
+def start_up(home: Path, *, port: int | None = None, **settings: str) -> RunningUp:
+    """Start it with these settings, by the names of their variables; it is not ready yet."""
     port = port or free_port()
     said = home.with_name(f"{home.name}-up-{port}.txt")
     with said.open("w") as file:
         process = subprocess.Popen(
             [*KOMADORI, "up", "--home", str(home), "--port", str(port)],
-            env=environment(),
+            env=environment(**settings),
             cwd=home.parent,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -72,9 +72,9 @@ def start_up(home: Path, *, port: int | None = None) -> RunningUp:
 
 
 @contextmanager
-def running_up(home: Path) -> Iterator[RunningUp]:
-    """A system that is ready, stopped and gone at the end."""
-    up = start_up(home)
+def running_up(home: Path, **settings: str) -> Iterator[RunningUp]:
+    """A system with these settings that is ready, stopped and gone at the end."""
+    up = start_up(home, **settings)
     try:
         up.wait_ready()
         yield up
