@@ -72,12 +72,21 @@ def cut_out(api: ApiClient, truth: Truth, frames: Sequence[Frame], name: str) ->
 
 
 def write_compared(
-    api: ApiClient, folder: Path, name: str, compared: Sequence[ComparedFrame], class_names: Sequence[str]
+    api: ApiClient,
+    folder: Path,
+    name: str,
+    compared: Sequence[ComparedFrame],
+    class_names: Sequence[str],
+    sheet: Path,
+    title: str,
 ) -> None:
-    """A picture of each frame with what was found on it, the truth around it, and its numbers below."""
+    """Each frame with what was found, the truth around it and its numbers: a file each, and one of all."""
+    tiles = []
     for one in compared:
-        picture = with_caption(_overlaid(api, one, class_names), f"{_score(one)}\n{_REMARK}")
-        picture.save(_path(folder, name, one.frame), optimize=True)
+        picture = _overlaid(api, one, class_names)
+        with_caption(picture, f"{_score(one)}\n{_REMARK}").save(_path(folder, name, one.frame))
+        tiles.append((np.asarray(picture), f"{_score(one)}\n{output.clock(one.frame.pts_s)}"))
+    contact_sheet(tiles, _MASKS_IN_A_ROW, title, _MASKS_WH).save(sheet)
 
 
 def write_overlays(
@@ -92,21 +101,7 @@ def write_overlays(
     for frame, found in proposals.items():
         objects = [_drawn(annotation, class_names) for annotation in found]
         picture = draw_overlay(frame_image(api, frame.id), objects)
-        with_caption(picture, caption).save(_path(folder, name, frame), optimize=True)
-
-
-def write_mask_sheet(
-    api: ApiClient, path: Path, title: str, compared: Sequence[ComparedFrame], class_names: Sequence[str]
-) -> None:
-    """Found masks against the truth, frame by frame."""
-    tiles = [
-        (
-            np.asarray(_overlaid(api, one, class_names)),
-            f"{_score(one)}\n{output.clock(one.frame.pts_s)}",
-        )
-        for one in compared
-    ]
-    contact_sheet(tiles, _MASKS_IN_A_ROW, title, _MASKS_WH).save(path, optimize=True)
+        with_caption(picture, caption).save(_path(folder, name, frame))
 
 
 def write_hit_sheet(api: ApiClient, path: Path, title: str, searches: Sequence[ShownSearch]) -> None:
@@ -123,7 +118,7 @@ def write_hit_sheet(api: ApiClient, path: Path, title: str, searches: Sequence[S
                 verdict = "right   " if is_right else "wrong   "
             clock = output.clock(hit.pts_s)
             tiles.append((image, f"{query}\n{place}   {verdict}{clock}   score {hit.score:.2f}"))
-    contact_sheet(tiles, _HITS_IN_A_ROW, title, _HIT_WH).save(path, optimize=True)
+    contact_sheet(tiles, _HITS_IN_A_ROW, title, _HIT_WH).save(path)
 
 
 def _overlaid(api: ApiClient, one: ComparedFrame, class_names: Sequence[str]) -> Pictures.Image:

@@ -18,7 +18,7 @@ from komadori.cli.demo.clips import EVERY_S, GeneratedClip
 from komadori.cli.demo.gallery import ShownSearch
 from komadori.cli.demo.models import Choice, DemoModels, choose
 from komadori.cli.demo.narration import Narration
-from komadori.cli.demo.quality import ComparedFrame, SearchQuality
+from komadori.cli.demo.quality import ComparedFrame, MaskQuality, SearchQuality
 from komadori.cli.demo.workspace import claimed
 from komadori.cli.options import DEFAULT_PROJECT
 from komadori.core.types import AnnotationStatus, JsonDict
@@ -114,11 +114,13 @@ class Story:
         shown += self._search_pictures(api, synthetic, real, truth)
         title = f"Search hits, a query in each row ({self._choice.names}): what has a green frame is right"
         gallery.write_hit_sheet(api, self._folder / "search-hits.png", title, shown)
-        compared, real_proposals = self._annotate(api, synthetic, real, truth)
+        compared, measured, real_proposals = self._annotate(api, synthetic, real, truth)
         self._review(api, compared, len(real_proposals))
         self._export(api)
         self._verify(api, synthetic, real)
-        self._draw(api, compared, real, real_proposals)
+        title = f"Found masks (tinted) and the truth (dotted): {wording.mask_title(measured)}"
+        with output.spinner("the pictures are drawn"):
+            self._draw(api, title, compared, real, real_proposals)
 
     def _add(self, api: ApiClient) -> tuple[_Added, _Added, Truth]:
         title = f"Add a synthetic video, whose truth is known, and {self._real.name}, a real one"
@@ -214,7 +216,7 @@ class Story:
 
     def _annotate(
         self, api: ApiClient, synthetic: _Added, real: _Added, truth: Truth
-    ) -> tuple[list[ComparedFrame], list[Annotation]]:
+    ) -> tuple[list[ComparedFrame], MaskQuality, list[Annotation]]:
         title = f'Annotate: propose masks for named kinds, and for "{clips.ABSENT}", which is not there'
         with self._step("annotate", title):
             jobs = [
@@ -238,7 +240,7 @@ class Story:
             self._say(f"{real.video.name}: {told}. {self._choice.caveat}".rstrip())
         self._facts["proposals"] = {"synthetic": counts, "real": real_counts}
         self._facts["quality"]["masks"] = measured.as_json()
-        return compared, found_in_real
+        return compared, measured, found_in_real
 
     def _review(self, api: ApiClient, compared: Sequence[ComparedFrame], n_real: int) -> None:
         with self._step("review", "Review with the truth in hand: accept what fits, reject the rest"):
@@ -281,6 +283,7 @@ class Story:
     def _draw(
         self,
         api: ApiClient,
+        title: str,
         compared: Sequence[ComparedFrame],
         real: _Added,
         real_proposals: Sequence[Annotation],
@@ -288,10 +291,8 @@ class Story:
         folder = self._folder / "overlays"
         folder.mkdir()
         chosen = [compared[i] for i in _spread(len(compared), _COMPARED)]
-        gallery.write_compared(api, folder, "synthetic", chosen, _ASKED)
-        measured = quality.measure_masks(compared, _ASKED)
-        title = f"Found masks (tinted) and the truth (dotted): {wording.mask_title(measured)}"
-        gallery.write_mask_sheet(api, self._folder / "masks.png", title, chosen, _ASKED)
+        sheet = self._folder / "masks.png"
+        gallery.write_compared(api, folder, "synthetic", chosen, _ASKED, sheet, title)
         shown = [real.frames[i] for i in _spread(len(real.frames), _OVERLAYS)]
         proposals = {frame: [a for a in real_proposals if a.frame_id == frame.id] for frame in shown}
         caption = f"{self._real.name}, a real video. {self._choice.caveat}".rstrip()
