@@ -112,7 +112,7 @@ class Story:
         synthetic, real, truth = self._add(api)
         shown = self._search_words(api, synthetic, real, truth)
         shown += self._search_pictures(api, synthetic, real, truth)
-        title = f"Search hits, a query in each row ({self._choice.names}): what has a green frame is right"
+        title = f"Search hits, a query in each row ({self._choice.names}): green is right, orange is wrong"
         gallery.write_hit_sheet(api, self._folder / "search-hits.png", title, shown)
         compared, measured, real_proposals = self._annotate(api, synthetic, real, truth)
         self._review(api, compared, len(real_proposals))
@@ -217,7 +217,7 @@ class Story:
     def _annotate(
         self, api: ApiClient, synthetic: _Added, real: _Added, truth: Truth
     ) -> tuple[list[ComparedFrame], MaskQuality, list[Annotation]]:
-        title = f'Annotate: propose masks for named kinds, and for "{clips.ABSENT}", which is not there'
+        title = f'Annotate: propose masks for six kinds, and for "{clips.ABSENT}", which is absent'
         with self._step("annotate", title):
             jobs = [
                 api.annotate(_ASKED, {"video_id": synthetic.video.id}, {}),
