@@ -8,6 +8,9 @@ COMPOSE_PROGRAM := $(BIN)/docker-compose
 JOBS ?= 2
 PYTEST_OPTIONS :=
 
+# For the training of the demo models: make demo-models OPTIONS="--device cuda"
+OPTIONS :=
+
 # Other files of docker/, instead of those that a target takes by itself: make up-gpu FILES="..."
 FILES :=
 COMPOSE := docker compose $(patsubst %,--env-file %,$(wildcard .env))
@@ -17,7 +20,7 @@ CPU := $(call composed,docker-compose.cpu.yml)
 GPU_WORKERS := siglip-worker sam3-worker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test test-containers check docs format lock bench demo-models clean \
+.PHONY: help demo local test test-containers mutants check docs format lock bench demo-models clean \
 	up down up-gpu verify-gpu logs-gpu rebuild-gpu down-gpu compose-is-there
 
 help: ## Show what there is to make
@@ -59,6 +62,9 @@ test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and try them in containers, with buildah and podman
 	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers $(PYTEST_OPTIONS)
 
+mutants: $(VENV)/.dev ## Plant faults in a copy of the code, and show which test catches each
+	@cd backend && ../$(BIN)/python -m scripts.mutants --jobs $(JOBS)
+
 check: $(VENV)/.dev ## Look at style, types, layers and whether the generated documents are fresh
 	cd backend && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check .
 	cd backend && ../$(BIN)/mypy
@@ -77,8 +83,8 @@ lock: $(VENV)/.local ## Resolve the requirement sets of the images again; needs 
 bench: $(VENV)/.dev ## Measure; the results are JSON files under backend/benchmarks
 	cd backend && for script in benchmarks/[a-z]*.py; do ../$(BIN)/python $$script || exit 1; done
 
-demo-models: $(VENV)/.local ## Make the small demo checkpoints again
-	cd backend && ../$(BIN)/python -m scripts.make_untrained_models
+demo-models: $(VENV)/.local ## Train the two demo models again, and replace the packaged ones if they are good enough
+	@cd backend && ../$(BIN)/python -m scripts.make_demo_models $(OPTIONS)
 
 clean: ## Remove the environment and what the demo made
 	rm -rf $(VENV) demo-output

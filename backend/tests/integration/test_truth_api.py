@@ -1,6 +1,11 @@
-"""Generated videos through the API, with the packaged models: what comes out is what is in them."""
+"""Generated videos through the API, with the packaged models: what comes out is what is in them.
+
+The application serves real HTTP; a thread stands in for the three workers, so that a fault planted
+anywhere shows here, and soon.
+"""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -9,12 +14,16 @@ from komadori import demo_models
 from komadori.api.app import create_app
 from komadori.cli.client import ApiClient
 from tests.support import truth_checks as checks
-from tests.support.app import NEVER_S, inline_context, live_server
+from tests.support.app import inline_context, live_server
 from tests.support.truth import CLIPS, FPS, LANDSCAPE, film
 from tests.support.truth_dataset import exported, proposed
 from tests.support.truth_ways import PROJECT, HttpWay, Outcome, Shown, go
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+REAP_EVERY_S = 2.0
+"""Work runs beside the requests, as it does in workers, and so may the reaper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +38,19 @@ class Walked:
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
     folder = tmp_path_factory.mktemp("truth")
     films = [film(clip, folder) for clip in CLIPS]
-    settings, ctx, _ = inline_context(
+    settings, ctx, queue = inline_context(
         folder / "home",
         embedder=str(demo_models.path("siglip2-demo")),
         segmenter=str(demo_models.path("sam3-demo")),
         threads=1,
     )
-    with live_server(create_app(settings, ctx, reap_every_s=NEVER_S)) as url, ApiClient(url) as api:
+    run_chunk = queue.run_chunk
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="worker") as worker,
+        live_server(create_app(settings, ctx, reap_every_s=REAP_EVERY_S)) as url,
+        ApiClient(url) as api,
+    ):
+        queue.run_chunk = lambda chunk_id: worker.submit(run_chunk, chunk_id)
         way = HttpWay(api)
         yield Walked(way, go(way, films, folder / "dataset"))
     ctx.sessions.close()

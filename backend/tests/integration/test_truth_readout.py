@@ -32,8 +32,12 @@ RULES = DetectionRules(score_threshold=0.5, mask_threshold=0.5, duplicate_iou=No
 LEAST_IOU = 0.85
 """The coarse grid takes thin parts away."""
 
-MOST_OFF = 0.1
-"""Cells of shift and of stretch, or pixels that a model reads; the smallest fault is half of one."""
+MOST_CELLS_OFF = 0.03
+"""Of shift and of stretch, three standard errors included: measured 0.012. A mask resized to one pixel more
+than the frame has is off by 0.08 to 0.13, one that lies half a cell away by 0.5."""
+
+MOST_PIXELS_OFF = 0.1
+"""Of those that a model reads. A picture resized to one more than that is off by 0.5."""
 
 MOST_OFF_LEVEL = 0.03
 """Of the range from -1 to 1 that the models read: four grey levels of 255."""
@@ -66,8 +70,8 @@ def test_right_masks_come_out_right(pairs: Sequence[Pair]) -> None:
 def test_right_masks_come_out_in_their_place(pairs: Sequence[Pair]) -> None:
     found = lie(pairs, GRID)
 
-    assert found.shift.is_within(MOST_OFF, MOST_OFF)
-    assert found.stretch.is_within(MOST_OFF, MOST_OFF)
+    assert found.shift.is_within(MOST_CELLS_OFF, MOST_CELLS_OFF)
+    assert found.stretch.is_within(MOST_CELLS_OFF, MOST_CELLS_OFF)
 
 
 @pytest.mark.parametrize("cells", [(0.5, 0.0), (0.0, 0.5), (-0.5, 0.0), (0.0, -0.5)])
@@ -76,7 +80,7 @@ def test_masks_that_are_moved_by_half_a_cell_are_told(
 ) -> None:
     shift = lie([moved(pair, *cells, GRID) for pair in pairs], GRID).shift
 
-    assert not shift.is_within(MOST_OFF, MOST_OFF)
+    assert not shift.is_within(MOST_CELLS_OFF, MOST_CELLS_OFF)
     assert (shift.dx, shift.dy) == pytest.approx(cells, abs=0.15)  # whole pixels are not half a cell
 
 
@@ -154,7 +158,7 @@ def test_models_read_the_levels_of_each_channel(
 def test_models_read_every_pixel_in_its_place(
     read_and_drawn: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> None:
-    assert np.abs(_beside(*read_and_drawn)).max() < MOST_OFF
+    assert np.abs(_beside(*read_and_drawn)).max() < MOST_PIXELS_OFF
 
 
 def test_pictures_that_are_moved_by_half_a_pixel_are_told(

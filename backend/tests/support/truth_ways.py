@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
 
-from komadori.cli.answers import Annotation, Frame, SearchAnswer, Video
+from komadori.cli import following
+from komadori.cli.answers import Annotation, Frame, Job, SearchAnswer, Video
 from komadori.cli.client import ApiClient
 from komadori.cli.main import main
-from komadori.core.types import Image, JobState
+from komadori.core.types import Image
 from komadori.media.images import read_frame
 from tests.support.truth import ABSENT, Footage
 
@@ -93,7 +94,7 @@ def go(way: Way, films: Sequence[Footage], dataset: Path) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class HttpWay:
-    """Over HTTP, where each request has done its work before it is answered."""
+    """Over HTTP."""
 
     api: ApiClient
 
@@ -108,9 +109,8 @@ class HttpWay:
             )
             for path in paths
         ]
-        ended = [self.api.job(job.id) for job in jobs]
-        assert {job.state for job in ended} == {JobState.DONE}, ended
-        return [self.api.video(str(job.result["video_id"])) for job in ended]
+        ended = {job.id: job for job in self._done(jobs)}
+        return [self.api.video(str(ended[job.id].result["video_id"])) for job in jobs]
 
     def frames(self, video_id: str) -> list[Frame]:
         return self.api.frames(video_id)
@@ -119,16 +119,20 @@ class HttpWay:
         return self.api.image(frame.id)
 
     def annotate(self, video_id: str, prompts: Sequence[str]) -> list[Annotation]:
-        job = self.api.annotate(prompts, {"video_id": video_id}, {})
-        assert self.api.job(job.id).state is JobState.DONE
+        self._done([self.api.annotate(prompts, {"video_id": video_id}, {})])
         return self.api.annotations({"video_id": video_id})
 
     def search(self, text: str, k: int) -> SearchAnswer:
         return self.api.search(text=text, like_frame_id=None, k=k, video_id=None, project=PROJECT)
 
     def export(self, directory: Path) -> None:
-        job = self.api.export(directory, format_name="coco", status="proposed", project=PROJECT)
-        assert self.api.job(job.id).state is JobState.DONE
+        self._done([self.api.export(directory, format_name="coco", status="proposed", project=PROJECT)])
+
+    def _done(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs and those that they started, once all have ended well."""
+        ended = following.follow(self.api, jobs)
+        following.check(ended)
+        return ended
 
 
 @dataclass(frozen=True, slots=True)
