@@ -63,7 +63,7 @@ test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and tr
 	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers $(PYTEST_OPTIONS)
 
 mutants: $(VENV)/.dev ## Plant faults in a copy of the code, and show which test catches each
-	@cd backend && ../$(BIN)/python -m scripts.mutants --jobs $(JOBS)
+	@cd backend && ../$(BIN)/python -m scripts.mutants --jobs $(JOBS) $(OPTIONS)
 
 check: $(VENV)/.dev ## Look at style, types, layers and whether the generated documents are fresh
 	cd backend && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """Plants faults into a copy of the package, one at a time, and shows which test catches each.
 
-    python -m scripts.mutants [--jobs N] [--only WORDS] [--tests PATH]
+    python -m scripts.mutants [--jobs N] [--only WORDS] [--tests PATH...]
 
 A fault is a text that stands once in a file, and another one in its place (``mutants.toml``). The tests
 run with an interpreter that finds the copy and not this checkout, in all processes that they start.
@@ -98,6 +98,7 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self._source = folder / "src"
+        self._examples = folder / "hypothesis"
         shutil.copytree(SOURCE, self._source)
         builder = venv.EnvBuilder(symlinks=True, with_pip=False)
         builder.create(folder / "python")
@@ -118,7 +119,7 @@ class Workshop:
         return subprocess.run(
             [*command, *tests],
             cwd=BACKEND,
-            env=_environment(),
+            env=_environment() | {"HYPOTHESIS_STORAGE_DIRECTORY": str(self._examples)},
             capture_output=True,
             text=True,
             check=False,
