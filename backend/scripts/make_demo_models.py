@@ -16,6 +16,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.demo_training.side_by_side import python, run_side_by_side, terminated_as_interrupted
+
 from komadori import demo_models
 from komadori.cli import output
 from komadori.core.errors import DependencyError, InputError, KomadoriError, StorageError
@@ -38,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        _check(arguments)
-        return make(arguments)
+        with terminated_as_interrupted():
+            _check(arguments)
+            return make(arguments)
     except KomadoriError as problem:
         output.error(problem)
         return 1
@@ -54,10 +57,11 @@ def make(arguments: argparse.Namespace) -> int:
     from scripts.demo_training.report import write_report
 
     folder: Path = arguments.from_runs or arguments.out / "runs"
-    if arguments.from_runs is None:
-        shutil.rmtree(folder, ignore_errors=True)
-        _train(arguments, folder)
     runs = {name: folder / run for run, name in RUNS.items()}
+    if arguments.from_runs is None:
+        for run in runs.values():
+            shutil.rmtree(run, ignore_errors=True)
+        _train(arguments, folder)
     print("writing the report", flush=True)
     page = write_report(
         arguments.out, folder / "siglip", folder / "sam3", arguments.shown_frames, 5 * arguments.shown_frames
@@ -73,7 +77,8 @@ def make(arguments: argparse.Namespace) -> int:
     install(runs, arguments.packaged)
     print(f"installed in {arguments.packaged}: {', '.join(runs)}")
     if arguments.from_runs is None and not arguments.keep_runs:
-        shutil.rmtree(folder)
+        for run in runs.values():
+            shutil.rmtree(run)
     return 0
 
 
@@ -96,8 +101,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(arguments: argparse.Namespace, folder: Path) -> None:
     """Train and measure both models, each in a process of its own."""
-    from scripts.demo_training.side_by_side import python, run_side_by_side
-
     commands = {}
     for name, steps in (("siglip", arguments.steps_siglip), ("sam3", arguments.steps_sam3)):
         options = ["--out", str(folder.absolute() / name), "--device", arguments.device]
@@ -150,7 +153,7 @@ def _check_folders(arguments: argparse.Namespace) -> None:
             if not (arguments.from_runs / run / "measures.json").is_file():
                 raise InputError(
                     f"Expected a measured run in {arguments.from_runs / run}, found no measures.json.",
-                    hint="Measure it first: python -m scripts.demo_training.one_model NAME --only-measure.",
+                    hint="Run python -m scripts.demo_training.one_model NAME --out FOLDER --only-measure.",
                 )
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)

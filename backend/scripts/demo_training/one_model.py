@@ -92,8 +92,10 @@ def train_model(plan: Plan) -> None:
 def measure_model(plan: Plan) -> JsonDict:
     """Measure the checkpoint on the processor and write ``measures.json``."""
     print(f"measuring on {plan.frames} unseen frames", flush=True)
+    history = read_history(plan.folder)
+    steps = int(history[-1]["step"]) if history else plan.steps
     if plan.model == "siglip":
-        recipe: JsonDict = asdict(Recipe(plan.steps))
+        recipe: JsonDict = asdict(Recipe(steps))
         measures = siglip_quality.measure_checkpoint(
             plan.folder,
             plan.seed + 2,
@@ -101,13 +103,12 @@ def measure_model(plan: Plan) -> JsonDict:
             n_gallery=max(12, round(plan.frames * GALLERY_PER_FRAME)),
         )
     else:
-        recipe = {"steps": plan.steps}
+        recipe = {"steps": steps}
         measures = measure_sam3.measure_checkpoint(plan.folder, plan.seed + 2, plan.frames)
-    seconds = [record["seconds"] for record in read_history(plan.folder)]
     measures["recipe"] = recipe | {
         "seed": plan.seed,
         "device": plan.device,
-        "minutes": round(max(seconds, default=0.0) / 60, 1),
+        "minutes": round(history[-1]["seconds"] / 60, 1) if history else 0.0,
     }
     text = json.dumps(measures, indent=1, ensure_ascii=False) + "\n"
     (plan.folder / "measures.json").write_text(text, encoding="utf-8")

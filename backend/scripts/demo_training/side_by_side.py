@@ -23,7 +23,7 @@ def run_side_by_side(commands: Mapping[str, Sequence[str]], logs: Path, cwd: Pat
     """Run all commands to their end, each with one thread.
 
     What they say is printed, and kept in ``NAME.log``. When one fails, or when this process is
-    interrupted or terminated, the others are stopped too.
+    interrupted, the others are stopped too.
 
     Args:
         commands: By name.
@@ -32,29 +32,46 @@ def run_side_by_side(commands: Mapping[str, Sequence[str]], logs: Path, cwd: Pat
 
     Raises:
         ModelError: One has failed; the message has its last lines.
-        KeyboardInterrupt: This process was interrupted or terminated.
+        KeyboardInterrupt: This process was interrupted.
     """
     logs.mkdir(parents=True, exist_ok=True)
     running: dict[str, subprocess.Popen[str]] = {}
     failed: list[str] = []
     listeners: list[threading.Thread] = []
-    with _terminated_as_interrupted():
-        try:
-            for name, command in commands.items():
-                running[name] = _started(command, cwd)
-            for name in commands:
-                listeners.append(
-                    threading.Thread(target=_listen, args=(name, logs / f"{name}.log", running, failed))
-                )
-                listeners[-1].start()
-            for listener in listeners:
-                listener.join()
-        finally:
-            _stop(running.values())
-            for listener in listeners:
-                listener.join()
+    try:
+        for name, command in commands.items():
+            running[name] = _started(command, cwd)
+        for name in commands:
+            log = logs / f"{name}.log"
+            listeners.append(threading.Thread(target=_listen, args=(name, log, running, failed)))
+            listeners[-1].start()
+        for listener in listeners:
+            listener.join()
+    finally:
+        _stop(running.values())
+        for listener in listeners:
+            listener.join()
     if failed:
         raise _failure(failed[0], running[failed[0]].returncode, logs / f"{failed[0]}.log")
+
+
+def python(*arguments: str) -> list[str]:
+    """A command that runs this very Python."""
+    return [sys.executable, *arguments]
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """While inside, SIGTERM does what Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _started(command: Sequence[str], cwd: Path) -> subprocess.Popen[str]:
@@ -101,20 +118,6 @@ def _stop(processes: Iterable[subprocess.Popen[str]]) -> None:
             process.wait()
 
 
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """While inside, SIGTERM does what Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
-
-
 def _failure(name: str, code: int, log: Path) -> KomadoriError:
     tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:])
     return ModelError(
@@ -122,8 +125,3 @@ def _failure(name: str, code: int, log: Path) -> KomadoriError:
         hint=f"All that it said is in {log}.",
         code="training-failed",
     )
-
-
-def python(*arguments: str) -> list[str]:
-    """A command that runs this very Python."""
-    return [sys.executable, *arguments]

@@ -17,10 +17,11 @@ SLEEPER = "import os, time; print(os.getpid()); time.sleep(120)"
 
 OUTER = f"""
 from pathlib import Path
-from scripts.demo_training.side_by_side import python, run_side_by_side
+from scripts.demo_training.side_by_side import python, run_side_by_side, terminated_as_interrupted
 sleeper = python("-c", "{SLEEPER}")
 try:
-    run_side_by_side({{"a": sleeper, "b": sleeper}}, Path("LOGS"), Path("."))
+    with terminated_as_interrupted():
+        run_side_by_side({{"a": sleeper, "b": sleeper}}, Path("LOGS"), Path("."))
 except KeyboardInterrupt:
     print("interrupted")
 """
