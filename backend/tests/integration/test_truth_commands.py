@@ -36,7 +36,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
         "KOMADORI_THREADS": "1",
         "KOMADORI_OFFLINE": "true",
     }
-    with running_up(folder / "home", **models) as up:
+    with running_up(folder / "home", models) as up:
         way = ShellWay(up.url)
         yield Walked(way, go(way, films, folder / "dataset"))
 

@@ -104,7 +104,7 @@ def sam3_looks() -> Looks:
     def look(images: Sequence[Image]) -> NDArray[np.float64]:
         seen.clear()
         segmenter.segment(images, [ConceptPrompt("thing", "thing")], score_threshold=1.0, mask_threshold=0.5)
-        return torch.cat(seen).double().numpy()
+        return np.concatenate([part.double().numpy() for part in seen])
 
     return look
 
@@ -125,7 +125,7 @@ def siglip2_looks() -> Looks:
     def look(images: Sequence[Image]) -> NDArray[np.float64]:
         seen.clear()
         embedder.embed_images(images)
-        return torch.cat(seen).double().numpy()
+        return np.concatenate([part.double().numpy() for part in seen])
 
     return look
 

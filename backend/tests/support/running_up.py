@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,14 +55,14 @@ class RunningUp:
         return self.process.wait(60)
 
 
-def start_up(home: Path, *, port: int | None = None, **settings: str) -> RunningUp:
+def start_up(home: Path, settings: Mapping[str, str] | None = None, *, port: int | None = None) -> RunningUp:
     """Start it with these settings, by the names of their variables; it is not ready yet."""
     port = port or free_port()
     said = home.with_name(f"{home.name}-up-{port}.txt")
     with said.open("w") as file:
         process = subprocess.Popen(
             [*KOMADORI, "up", "--home", str(home), "--port", str(port)],
-            env=environment(**settings),
+            env=environment(**(settings or {})),
             cwd=home.parent,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -72,9 +72,9 @@ def start_up(home: Path, *, port: int | None = None, **settings: str) -> Running
 
 
 @contextmanager
-def running_up(home: Path, **settings: str) -> Iterator[RunningUp]:
+def running_up(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningUp]:
     """A system with these settings that is ready, stopped and gone at the end."""
-    up = start_up(home, **settings)
+    up = start_up(home, settings)
     try:
         up.wait_ready()
         yield up
