@@ -32,8 +32,8 @@ from torch import Tensor, nn
 from komadori.demo_world.sampling import Taste
 
 SEED = 20261123
-N_STEPS = 2400
-N_WORD_STEPS = 1500
+N_STEPS = 2100
+N_WORD_STEPS = 1000
 """Steps of the first stage, for the default number of steps; in proportion for another."""
 
 WORD_BATCH = 32
@@ -43,6 +43,15 @@ WORD_POOL = 1024
 BATCH = 12
 PROMPTS = 3
 PEAK_RATE = 1e-3
+"""Of AdamW, which moves embeddings, convolutions, biases and heads."""
+
+MATRIX_RATE = 0.02
+"""Of Muon, which moves the matrices inside of layers."""
+
+LEARNT = {"vision_encoder.backbone": 0.1, "vision_encoder.neck": 0.3, "text_": 0.1}
+"""The share of these rates in the second stage for what the first one taught; a decoder that knows nothing
+yet would undo it."""
+
 WARM_UP = 150
 BOX_STEPS = 5
 """Every so many steps, one asks by example boxes."""
@@ -51,6 +60,7 @@ EASY_UNTIL = 0.4
 """The share of the first stage during which things grow from large and lonely to small and many."""
 
 DENSE_WEIGHT = 1.5
+WEIGHT_DECAY = 0.03
 
 
 def main() -> None:
@@ -80,8 +90,8 @@ class Training:
         self._model.to(device).train()
         self._dense = DenseHeads(self._tokenizer, device)
         self._mean = copy.deepcopy(self._model).eval()
-        self._optimizer = torch.optim.AdamW(
-            _groups(self._model, self._dense.layers), lr=PEAK_RATE, betas=(0.9, 0.98)
+        self._optimizers = _optimizers(
+            [*self._model.named_parameters(), *self._dense.layers.named_parameters()]
         )
 
     def run(self, folder: Path) -> None:
@@ -90,21 +100,7 @@ class Training:
         held_out = self._held_out()
         began_s = time.monotonic()
         self._learn_words(held_out)
-        recent: dict[str, float] = {}
-        with (folder / "history.jsonl").open("w", encoding="utf-8") as history:
-            for step in range(1, self._n_steps + 1):
-                for name, value in self._step(step).items():
-                    recent[name] = 0.98 * recent.get(name, value) + 0.02 * value
-                if step % 50 == 0:
-                    _tell(step, self._n_steps, time.monotonic() - began_s, recent)
-                if step % 250 == 0 or step == self._n_steps:
-                    line: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - began_s, 1)}
-                    line |= {name: round(value, 4) for name, value in recent.items()}
-                    line |= quick_measures(self._mean, held_out)
-                    history.write(json.dumps(line) + "\n")
-                    history.flush()
-                    print(json.dumps(line), flush=True)
-                    self._save(folder)
+        self._learn_answers(folder, held_out, began_s)
 
     def _learn_words(self, held_out: Sequence[Batch]) -> None:
         """The first stage: pictures and words meet, patch by patch."""
@@ -119,7 +115,7 @@ class Training:
             chosen = self._rng.choice(len(pool), WORD_BATCH, replace=False)
             batch = collate([pool[number] for number in chosen], self._tokenizer, self._device)
             loss = self._dense.loss(self._model, see(self._model, batch.pixels), batch, self._rng)[0]
-            self._update(loss, step, _rate(step, n_steps, end=0.3))
+            self._update(loss, step, _rate(step, n_steps, end=0.1), is_first_stage=True)
             recent = 0.98 * recent + 0.02 * float(loss.detach()) if step > 1 else float(loss.detach())
             if step % 50 == 0:
                 _tell(step, n_steps, time.monotonic() - began_s, {"words": recent})
@@ -136,6 +132,25 @@ class Training:
             ]
         return float(np.mean(shares))
 
+    def _learn_answers(self, folder: Path, held_out: Sequence[Batch], began_s: float) -> None:
+        """The second stage: questions and answers."""
+        recent: dict[str, float] = {}
+        started_s = time.monotonic()
+        with (folder / "history.jsonl").open("w", encoding="utf-8") as history:
+            for step in range(1, self._n_steps + 1):
+                for name, value in self._step(step).items():
+                    recent[name] = 0.98 * recent.get(name, value) + 0.02 * value
+                if step % 50 == 0:
+                    _tell(step, self._n_steps, time.monotonic() - started_s, recent)
+                if step % 250 == 0 or step == self._n_steps:
+                    line: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - began_s, 1)}
+                    line |= {name: round(value, 4) for name, value in recent.items()}
+                    line |= quick_measures(self._mean, held_out)
+                    history.write(json.dumps(line) + "\n")
+                    history.flush()
+                    print(json.dumps(line), flush=True)
+                    self._save(folder)
+
     def _step(self, step: int) -> dict[str, float]:
         progress = step / self._n_steps
         with_boxes = step % BOX_STEPS == 0
@@ -144,18 +159,18 @@ class Training:
         vision = see(self._model, batch.pixels)
         parts = set_loss(ask(self._model, vision, batch), batch.answers)
         dense, _ = self._dense.loss(self._model, vision, batch, self._rng)
-        self._update(
-            weighted(parts) + DENSE_WEIGHT * (1 - 0.8 * progress) * dense, step, _rate(step, self._n_steps)
-        )
+        loss = weighted(parts) + DENSE_WEIGHT * (1 - 0.8 * progress) * dense
+        self._update(loss, step, _rate(step, self._n_steps), is_first_stage=False)
         return {name: float(value.detach()) for name, value in (parts | {"dense": dense}).items()}
 
-    def _update(self, loss: Tensor, step: int, rate: float) -> None:
-        for group in self._optimizer.param_groups:
-            group["lr"] = PEAK_RATE * rate
-        self._optimizer.zero_grad()
+    def _update(self, loss: Tensor, step: int, rate: float, *, is_first_stage: bool) -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * rate * (1.0 if is_first_stage else group["share"])
+            optimizer.step()
+            optimizer.zero_grad()
         self._average(step)
 
     def _average(self, step: int) -> None:
@@ -188,15 +203,29 @@ def taste_at(progress: float) -> Taste:
     )
 
 
-def _groups(model: nn.Module, dense: nn.Module) -> list[dict[str, Any]]:
-    """Matrices with weight decay, everything else without."""
-    named = [*model.named_parameters(), *dense.named_parameters()]
-    matrices = [p for _, p in named if p.dim() >= 2]
-    others = [p for _, p in named if p.dim() < 2]
-    return [
-        {"params": matrices, "weight_decay": 0.03},
-        {"params": others, "weight_decay": 0.0},
+def _optimizers(named: Sequence[tuple[str, Any]]) -> list[Any]:
+    """What moves the weights.
+
+    Muon (Jordan and others, 2024) makes the steps of the layers' matrices orthogonal; here the patches
+    learn their names in less than half of the steps that AdamW alone takes.
+    """
+    inner: dict[float, list[Any]] = {}
+    others: dict[tuple[float, float], list[Any]] = {}
+    for name, weight in named:
+        share = next((share for start, share in LEARNT.items() if name.startswith(start)), 1.0)
+        if weight.dim() == 2 and ".layers." in name:
+            inner.setdefault(share, []).append(weight)
+        else:
+            others.setdefault((share, WEIGHT_DECAY if weight.dim() >= 2 else 0.0), []).append(weight)
+    adam = [
+        {"params": weights, "weight_decay": decay, "share": share, "peak": PEAK_RATE}
+        for (share, decay), weights in others.items()
     ]
+    muon = [
+        {"params": weights, "weight_decay": WEIGHT_DECAY, "share": share, "peak": MATRIX_RATE}
+        for share, weights in inner.items()
+    ]
+    return [torch.optim.AdamW(adam, PEAK_RATE, betas=(0.9, 0.98)), torch.optim.Muon(muon, MATRIX_RATE)]
 
 
 def _rate(step: int, n_steps: int, end: float = 0.01) -> float:
