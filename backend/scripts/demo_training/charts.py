@@ -19,6 +19,7 @@ SIZE_WH = (760, 320)
 _MARGIN = (56, 34, 176, 34)
 """Left, top, right and bottom of a chart, in pixels."""
 
+_COLOURS = (*PALETTE, INK, (130, 136, 144))
 _CELL = 15
 _N_MARKS = 5
 
@@ -52,7 +53,7 @@ def line_chart(title: str, curves: Mapping[str, Curve], top: float | None = None
         x = left + share * (right - left)
         draw.text((x, lower + 8), f"{share * last:.0f}", INK, font, anchor="mt")
     for n, (name, (steps, ys)) in enumerate(curves.items()):
-        colour = PALETTE[n % len(PALETTE)] if n < len(PALETTE) else INK
+        colour = _COLOURS[n % len(_COLOURS)]
         points = [
             (left + step / last * (right - left), lower - min(1.0, y / highest) * (lower - upper))
             for step, y in zip(steps, ys, strict=True)

@@ -38,13 +38,15 @@ class Floor:
 
 SIGLIP = (
     Floor("zero_shot_top1_en", "one thing in the frame: the best of 48 English names is right", least=0.90),
-    Floor("zero_shot_top1_ja", "the same with Japanese names", least=0.90),
+    Floor("zero_shot_top1_ja", "one thing in the frame: the best of 48 Japanese names is right", least=0.90),
     Floor(
         "precision_at_10_en", "English name: the share of right ones among the first 10 frames", least=0.85
     ),
-    Floor("precision_at_10_ja", "the same with Japanese names", least=0.85),
+    Floor(
+        "precision_at_10_ja", "Japanese name: the share of right ones among the first 10 frames", least=0.85
+    ),
     Floor("recall_at_1_en", "English name: the best frame is right", least=0.85),
-    Floor("recall_at_1_ja", "the same with Japanese names", least=0.85),
+    Floor("recall_at_1_ja", "Japanese name: the best frame is right", least=0.85),
 )
 
 SAM3 = (
