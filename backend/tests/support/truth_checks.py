@@ -25,7 +25,7 @@ from tests.support.truth_ways import Outcome, Shown, Way
 
 MOST_LEVELS_OFF = 8.0
 """Grey levels by which a stored picture may differ from the drawn one on average: H.264 and JPEG smooth the
-grain of the camera, up to 5 levels. With two channels swapped it would be 25."""
+grain of the camera, which leaves 5.2 at most. With two channels swapped it would be 25."""
 
 LEAST_MASK_IOU = 0.70
 LEAST_BOX_IOU = 0.70
