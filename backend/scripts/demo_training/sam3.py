@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from komadori.demo_world.sampling import Taste
 
 SEED = 20261123
-N_STEPS = 2100
+N_STEPS = 1700
 N_WORD_STEPS = 1000
 """Steps of the first stage, for the default number of steps; in proportion for another."""
 
@@ -41,7 +41,7 @@ WORD_POOL = 1024
 """Pictures kept in the first stage; a third of a batch of them is drawn anew at each step."""
 
 BATCH = 12
-PROMPTS = 3
+PROMPTS = 2
 PEAK_RATE = 1e-3
 """Of AdamW, which moves embeddings, convolutions, biases and heads."""
 

@@ -40,6 +40,7 @@ class Batch:
         inputs: Tokens, their mask, and example boxes.
         answers: What is to be found.
         kind_map: (B, SIDE, SIDE) the kind's number at each pixel, 0 for none.
+        box_map: (B, SIDE, SIDE, 4) the box, xyxy in 0 to 1, of the thing at each pixel; 0 for none.
     """
 
     pixels: Tensor
@@ -47,6 +48,7 @@ class Batch:
     inputs: dict[str, Tensor]
     answers: Answers
     kind_map: Tensor
+    box_map: Tensor
 
 
 def collate(examples: Sequence[Example], tokenizer: Any, device: torch.device) -> Batch:
@@ -78,6 +80,7 @@ def collate(examples: Sequence[Example], tokenizer: Any, device: torch.device) -
         inputs,
         answers,
         torch.from_numpy(np.stack([_kind_map(e) for e in examples])).to(device),
+        torch.from_numpy(np.stack([_box_map(e) for e in examples])).to(device),
     )
 
 
@@ -85,3 +88,10 @@ def _kind_map(e: Example) -> NDArray[np.int64]:
     numbers = np.array([KIND_NUMBERS[name] for name in e.kinds], np.int64)
     numbered: NDArray[np.int64] = (e.masks * numbers[:, None, None]).max(0)
     return numbered
+
+
+def _box_map(e: Example) -> NDArray[np.float32]:
+    boxes = np.zeros((*e.masks.shape[1:], 4), np.float32)
+    for mask, box in zip(e.masks, e.boxes, strict=True):
+        boxes[mask] = box
+    return boxes

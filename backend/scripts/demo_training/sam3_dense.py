@@ -30,6 +30,7 @@ class DenseHeads:
                 "nothing": nn.Linear(HIDDEN, 1),
                 "kind": nn.Linear(WIDTH, len(KIND_NUMBERS) + 1),
                 "thing": nn.Conv2d(HIDDEN, 1, 1),
+                "box": nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 6)),
             }
         ).to(device)
         self._is_of_group = _group_table().to(device)
@@ -61,11 +62,21 @@ class DenseHeads:
         )
         weights = torch.where(wanted > 0, 1.0, NOTHING_WEIGHT)
         things = functional.interpolate(self.layers["thing"](fine), size=(SIDE, SIDE), mode="bilinear")
-        on_things = wanted > 0
-        right = (named.argmax(1) == wanted)[on_things].float().mean()
-        return (losses * weights).sum() / weights.sum() + _bce(
-            things[:, 0], (batch.kind_map > 0).float()
-        ), float(right)
+        total = (losses * weights).sum() / weights.sum()
+        total = total + _bce(things[:, 0], (batch.kind_map > 0).float())
+        total = total + self._box_loss(patches, batch)
+        return total, float((named.argmax(1) == wanted)[wanted > 0].float().mean())
+
+    def _box_loss(self, patches: Tensor, batch: Batch) -> Tensor:
+        """How badly patches tell where they are, and how far the thing they show reaches to each side."""
+        said = self.layers["box"](patches)
+        centre = _patch_centres(len(batch.pixels)).to(self._device)
+        place = (said[:, 4:] - centre).abs().sum(1).mean()
+        boxes = _boxes_of_patches(batch)
+        on_things = boxes[:, 2] > 0
+        reach = torch.cat([centre - boxes[:, :2], boxes[:, 2:] - centre], dim=1)
+        extent = (said[on_things, :4] - reach[on_things]).abs().sum(1).mean()
+        return 3.0 * place + 3.0 * extent
 
     def _words(self, model: Any, rng: np.random.Generator) -> Tensor:
         """(K + G, HIDDEN) the model's text features of every kind and group, by a random name of each."""
@@ -83,6 +94,18 @@ def _kinds_of_patches(batch: Batch) -> Tensor:
     pixels = batch.kind_map.reshape(n, GRID, PATCH, GRID, PATCH).permute(0, 1, 3, 2, 4).flatten(3)
     is_filled = (pixels > 0).sum(3) >= PATCH * PATCH // 6
     return torch.where(is_filled, pixels.amax(3), 0).flatten()
+
+
+def _boxes_of_patches(batch: Batch) -> Tensor:
+    """(B * GRID * GRID, 4) the box of the thing at the middle of each patch; 0 where there is none."""
+    middle = batch.box_map[:, PATCH // 2 :: PATCH, PATCH // 2 :: PATCH]
+    return middle.reshape(-1, 4)
+
+
+def _patch_centres(n: int) -> Tensor:
+    """(n * GRID * GRID, 2) x and y of each patch's middle, in 0 to 1."""
+    y, x = torch.meshgrid(torch.arange(GRID), torch.arange(GRID), indexing="ij")
+    return ((torch.stack([x, y], -1).reshape(-1, 2) + 0.5) / GRID).repeat(n, 1)
 
 
 def _group_table() -> Tensor:

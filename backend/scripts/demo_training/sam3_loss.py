@@ -6,13 +6,15 @@ The layers before it learn from a looser one, in which several queries share an 
 "DETRs with Hybrid Matching", 2022): it teaches them faster, and the last layer then picks one of them.
 """
 
-
 import torch
 from scipy.optimize import linear_sum_assignment
 from scripts.demo_training.sam3_batches import Answers
 from scripts.demo_training.sam3_outputs import Outputs
 from torch import Tensor
 from torch.nn import functional
+
+DOUBLE = 0.6
+"""From this overlap with an instance on, a query that is not matched with it is not wrong either."""
 
 SHARED_BY = 3
 """How many queries share an instance in the looser match."""
@@ -40,6 +42,8 @@ def set_loss(outputs: Outputs, answers: Answers) -> dict[str, Tensor]:
         wanted = torch.zeros_like(outputs.logits[layer])
         wanted[rows, queries] = 1.0
         weight = torch.where(wanted > 0, 1.0, 0.5)
+        if is_last:
+            weight = torch.where((wanted == 0) & _doubles(outputs.masks, answers), 0.0, weight)
         scores = functional.binary_cross_entropy_with_logits(
             outputs.logits[layer], wanted, weight, reduction="sum"
         )
@@ -97,6 +101,22 @@ def _match(
         targets += (instances % len(true_boxes)).tolist()
     device = outputs.logits.device
     return torch.tensor(rows, device=device), torch.tensor(queries, device=device), targets
+
+
+def _doubles(masks: Tensor, answers: Answers) -> Tensor:
+    """(N, Q) whether a query draws an instance well.
+
+    A second query that does is neither right nor wrong: of two such, the pipeline keeps the surer one.
+    """
+    found = torch.zeros(masks.shape[:2], dtype=torch.bool, device=masks.device)
+    for row, truth in enumerate(answers.masks):
+        if len(truth):
+            small = functional.adaptive_avg_pool2d(truth[None], masks.shape[-2:])[0].flatten(1) > 0.5
+            drawn = masks[row].flatten(1) > 0
+            inner = drawn.float() @ small.float().T
+            union = drawn.sum(1)[:, None] + small.sum(1)[None] - inner
+            found[row] = (inner / union.clamp(min=1) > DOUBLE).any(1)
+    return found
 
 
 def _cost(outputs: Outputs, answers: Answers, layer: int, row: int, *, with_masks: bool) -> Tensor:

@@ -32,6 +32,7 @@ N_ANCHORS = 4
 def build(tokenizer: Any) -> tuple[Any, Any]:
     """The model with its starting weights, drawn from torch's random state, and its processor."""
     model = Sam3Model(_config(tokenizer))
+    _tell_places_apart(model)
     _place_anchors(model)
     _look_into_boxes(model)
     images = Sam3ImageProcessor(
@@ -80,6 +81,18 @@ def _config(tokenizer: Any) -> Any:
         detr_decoder_config=layer | {"num_layers": 3, "num_queries": N_ANCHORS**2},
         mask_decoder_config={"hidden_size": HIDDEN, "num_attention_heads": 4, "num_upsampling_stages": 2},
     )
+
+
+def _tell_places_apart(model: Any) -> None:
+    """Let every patch begin with waves of its place.
+
+    Without them the features do not say where they are, and two like things cannot be told apart.
+    """
+    y, x = torch.meshgrid(torch.arange(GRID), torch.arange(GRID), indexing="ij")
+    places = torch.stack([x, y], -1).reshape(-1, 2, 1) / GRID
+    angles = places * torch.pi * 2.0 ** (torch.arange(WIDTH // 4) / (WIDTH // 4) * 3.0)
+    waves = torch.cat([angles.sin(), angles.cos()], dim=2).flatten(1)
+    model.vision_encoder.backbone.embeddings.position_embeddings.data.copy_(0.2 * waves[None])
 
 
 def _place_anchors(model: Any) -> None:
