@@ -63,8 +63,8 @@ def new_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the towers, AdamW for tables, first and last layers and vectors.
 
-    After 150 steps the loss of patches is at 0.9, and at 1.3 with AdamW alone. The rates are the highest;
-    ``set_rates`` sets the share of them.
+    Over steps 51 to 100 the loss of patches is 1.43 on average, and 1.73 with AdamW for everything. The
+    rates are the highest; ``set_rates`` sets the share of them.
     """
     named = [pair for module in modules for pair in module.named_parameters()]
     inner = {name for name, p in named if p.dim() == 2 and (".layers." in name or ".mlp." in name)}
