@@ -85,7 +85,6 @@ def train_model(plan: Plan) -> None:
         return
     from scripts.demo_training.sam3 import Training  # shapes transformers' classes when it is imported
 
-    torch.manual_seed(plan.seed)
     Training(plan.seed, plan.steps, device).run(plan.folder)
 
 
@@ -103,7 +102,7 @@ def measure_model(plan: Plan) -> JsonDict:
             n_gallery=max(12, round(plan.frames * GALLERY_PER_FRAME)),
         )
     else:
-        recipe = {"steps": steps}
+        recipe = {"steps": plan.steps}
         measures = measure_sam3.measure_checkpoint(plan.folder, plan.seed + 2, plan.frames)
     measures["recipe"] = recipe | {
         "seed": plan.seed,

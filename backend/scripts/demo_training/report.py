@@ -30,7 +30,16 @@ N_FRAMES = 60
 N_GALLERY = 300
 N_TILES = 12
 
-MEASURES = ("mean_iou", "recall", "precision", "presence_right", "semantic_iou", "top1", "map")
+MEASURES = (
+    "mean_iou",
+    "recall",
+    "precision",
+    "presence_right",
+    "semantic_iou",
+    "patches_right",
+    "top1",
+    "map",
+)
 """What the names of measures in a history begin with; other numbers are losses."""
 
 SHEET_WORDS = {

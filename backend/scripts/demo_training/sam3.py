@@ -13,12 +13,14 @@ import copy
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from scripts.demo_training.checkpoint_files import replace_files
 from scripts.demo_training.sam3_batches import Batch, collate
 from scripts.demo_training.sam3_dense import DenseHeads
 from scripts.demo_training.sam3_loss import set_loss, weighted
@@ -61,29 +63,37 @@ EASY_UNTIL = 0.4
 
 DENSE_WEIGHT = 1.5
 WEIGHT_DECAY = 0.03
+TELL_EVERY = 50
+CHECK_EVERY = 250
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train, and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="the folder of the checkpoint")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--steps", type=int, default=N_STEPS)
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)  # sums over threads differ from run to run in the last bit
-    torch.manual_seed(arguments.seed)
-    training = Training(arguments.seed, arguments.steps, torch.device(arguments.device))
-    training.run(arguments.out)
+    parser.add_argument("--steps", type=int, default=N_STEPS, help="of the second stage")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=1, help="1 gives the same bytes at each run")
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(arguments.threads)
+    Training(arguments.seed, arguments.steps, torch.device(arguments.device)).run(arguments.out)
 
 
 class Training:
-    """One run."""
+    """One run from the start.
+
+    Args:
+        seed: Decides everything.
+        n_steps: Of the second stage; the first has its share of it.
+        device: Where the model computes; scenes are always drawn on the CPU.
+    """
 
     def __init__(self, seed: int, n_steps: int, device: torch.device) -> None:
+        torch.manual_seed(seed)
         self._rng = np.random.default_rng(seed)
-        self._seed = seed
         self._n_steps = n_steps
+        self._n_word_steps = round(n_steps * N_WORD_STEPS / N_STEPS)
         self._device = device
         self._tokenizer = make_tokenizer()
         self._model, self._processor = build(self._tokenizer)
@@ -93,63 +103,52 @@ class Training:
         self._optimizers = _optimizers(
             [*self._model.named_parameters(), *self._dense.layers.named_parameters()]
         )
+        self._held_out = self._draw_held_out(np.random.default_rng([seed, 1]))
 
     def run(self, folder: Path) -> None:
-        """All steps; the checkpoint is written every few hundred, and at the end."""
+        """All steps; the history grows and the checkpoint is written every few hundred, and at the end."""
         folder.mkdir(parents=True, exist_ok=True)
-        held_out = self._held_out()
         began_s = time.monotonic()
-        self._learn_words(held_out)
-        self._learn_answers(folder, held_out, began_s)
+        with (folder / "history.jsonl").open("w", encoding="utf-8") as history:
+            for record in chain(self._learn_words(), self._learn_answers()):
+                record["seconds"] = round(time.monotonic() - began_s, 1)
+                history.write(json.dumps(record) + "\n")
+                history.flush()
+                print(json.dumps(record), flush=True)
+                self._save(folder)
 
-    def _learn_words(self, held_out: Sequence[Batch]) -> None:
+    def _learn_words(self) -> Iterator[dict[str, float]]:
         """The first stage: pictures and words meet, patch by patch."""
-        n_steps = round(self._n_steps * N_WORD_STEPS / N_STEPS)
         pool: list[Example] = []
-        recent, began_s = 0.0, time.monotonic()
-        for step in range(1, n_steps + 1):
-            taste = taste_at(step / n_steps)
+        told = _Told(self._n_word_steps)
+        for step in range(1, self._n_word_steps + 1):
+            taste = taste_at(step / self._n_word_steps)
             n_new = WORD_BATCH if len(pool) < 4 * WORD_BATCH else WORD_BATCH // 3
             pool += [example(self._rng, taste, 0, with_boxes=False) for _ in range(n_new)]
             del pool[:-WORD_POOL]
             chosen = self._rng.choice(len(pool), WORD_BATCH, replace=False)
             batch = collate([pool[number] for number in chosen], self._tokenizer, self._device)
             loss = self._dense.loss(self._model, see(self._model, batch.pixels), batch, self._rng)[0]
-            self._update(loss, step, _rate(step, n_steps, end=0.1), is_first_stage=True)
-            recent = 0.98 * recent + 0.02 * float(loss.detach()) if step > 1 else float(loss.detach())
-            if step % 50 == 0:
-                _tell(step, n_steps, time.monotonic() - began_s, {"words": recent})
-            if step % 250 == 0 or step == n_steps:
-                print(
-                    f"patches of held-out pictures that name their kind: {self._patches_right(held_out):.3f}"
-                )
+            self._update(loss, step, _rate(step, self._n_word_steps, end=0.1), is_first_stage=True)
+            if losses := told.after(step, {"dense": float(loss.detach())}):
+                yield {"step": step, **losses, "patches_right": self._patches_right()}
 
-    def _patches_right(self, held_out: Sequence[Batch]) -> float:
+    def _learn_answers(self) -> Iterator[dict[str, float]]:
+        """The second stage: questions and answers."""
+        told = _Told(self._n_steps)
+        for step in range(1, self._n_steps + 1):
+            if losses := told.after(step, self._step(step)):
+                measures = quick_measures(self._mean, self._held_out)
+                yield {"step": self._n_word_steps + step, **losses, **measures}
+
+    def _patches_right(self) -> float:
+        """The share of the patches on things, of held-out pictures, that name their kind."""
         with torch.no_grad():
             shares = [
                 self._dense.loss(self._mean, see(self._mean, batch.pixels), batch, self._rng)[1]
-                for batch in held_out
+                for batch in self._held_out
             ]
-        return float(np.mean(shares))
-
-    def _learn_answers(self, folder: Path, held_out: Sequence[Batch], began_s: float) -> None:
-        """The second stage: questions and answers."""
-        recent: dict[str, float] = {}
-        started_s = time.monotonic()
-        with (folder / "history.jsonl").open("w", encoding="utf-8") as history:
-            for step in range(1, self._n_steps + 1):
-                for name, value in self._step(step).items():
-                    recent[name] = 0.98 * recent.get(name, value) + 0.02 * value
-                if step % 50 == 0:
-                    _tell(step, self._n_steps, time.monotonic() - started_s, recent)
-                if step % 250 == 0 or step == self._n_steps:
-                    line: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - began_s, 1)}
-                    line |= {name: round(value, 4) for name, value in recent.items()}
-                    line |= quick_measures(self._mean, held_out)
-                    history.write(json.dumps(line) + "\n")
-                    history.flush()
-                    print(json.dumps(line), flush=True)
-                    self._save(folder)
+        return round(float(np.mean(shares)), 4)
 
     def _step(self, step: int) -> dict[str, float]:
         progress = step / self._n_steps
@@ -179,17 +178,42 @@ class Training:
             for mean, now in zip(self._mean.parameters(), self._model.parameters(), strict=True):
                 mean.lerp_(now, 1 - keep)
 
-    def _held_out(self) -> list[Batch]:
-        """Batches from seeds that the training never draws."""
-        rng = np.random.default_rng([self._seed, 1])
+    def _draw_held_out(self, rng: np.random.Generator) -> list[Batch]:
+        """Batches that the training never draws."""
         examples = [example(rng, taste_at(1.0), PROMPTS, with_boxes=False) for _ in range(96)]
         return [collate(examples[i : i + 16], self._tokenizer, self._device) for i in range(0, 96, 16)]
 
     def _save(self, folder: Path) -> None:
-        """Write the mean weights in half precision, in one go."""
-        small = copy.deepcopy(self._mean).half()
-        small.save_pretrained(folder)
-        self._processor.save_pretrained(folder)
+        """Write the mean weights in half precision."""
+        with replace_files(folder) as scratch:
+            copy.deepcopy(self._mean).half().save_pretrained(scratch)
+            self._processor.save_pretrained(scratch)
+
+
+class _Told:
+    """The losses of late: printed every few steps, and given for the history every few more.
+
+    Args:
+        n_steps: Of the stage.
+    """
+
+    def __init__(self, n_steps: int) -> None:
+        self._n_steps = n_steps
+        self._began_s = time.monotonic()
+        self._recent: dict[str, float] = {}
+
+    def after(self, step: int, losses: dict[str, float]) -> dict[str, float] | None:
+        """What this step cost; the losses of late when it is time to look at held-out pictures."""
+        for name, value in losses.items():
+            self._recent[name] = 0.98 * self._recent.get(name, value) + 0.02 * value
+        if step % TELL_EVERY == 0:
+            passed_s = time.monotonic() - self._began_s
+            left_min = passed_s / step * (self._n_steps - step) / 60
+            values = " ".join(f"{name} {value:.3f}" for name, value in self._recent.items())
+            print(f"step {step}/{self._n_steps}, {left_min:.1f} min of this stage left: {values}", flush=True)
+        if step % CHECK_EVERY and step != self._n_steps:
+            return None
+        return {name: round(value, 4) for name, value in self._recent.items()}
 
 
 def taste_at(progress: float) -> Taste:
@@ -234,12 +258,6 @@ def _rate(step: int, n_steps: int, end: float = 0.01) -> float:
     if step < warm_up:
         return step / warm_up
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
-
-
-def _tell(step: int, n_steps: int, seconds: float, recent: dict[str, float]) -> None:
-    left_min = seconds / step * (n_steps - step) / 60
-    values = " ".join(f"{name} {value:.3f}" for name, value in recent.items())
-    print(f"step {step}/{n_steps}, {seconds:.0f} s, {left_min:.1f} min left: {values}", flush=True)
 
 
 if __name__ == "__main__":
