@@ -16,8 +16,10 @@ BACKEND = Path(__file__).parents[2]
 SLEEPER = "import os, time; print(os.getpid()); time.sleep(120)"
 
 OUTER = f"""
+import signal
 from pathlib import Path
 from scripts.demo_training.side_by_side import python, run_side_by_side, terminated_as_interrupted
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 sleeper = python("-c", "{SLEEPER}")
 try:
     with terminated_as_interrupted():
