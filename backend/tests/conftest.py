@@ -1,8 +1,11 @@
 """What holds for every test."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.postgres import both_databases, postgres_server, postgres_url
+pytest.register_assert_rewrite("tests.support.truth_checks")  # so that its failures show their figures
+
+from tests.support.postgres import both_databases, postgres_server, postgres_url  # noqa: E402
 
 __all__ = ["both_databases", "postgres_server", "postgres_url"]
 
