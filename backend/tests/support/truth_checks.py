@@ -29,7 +29,7 @@ grain of the camera, which leaves 5.2 at most. With two channels swapped it woul
 
 LEAST_MASK_IOU = 0.70
 LEAST_BOX_IOU = 0.55
-"""Boxes of proposals are the model's own, which are loose: 0.67. Those of a dataset lie around masks: 0.82."""
+"""Boxes of proposals are the model's own and loose: 0.67. Those of a dataset lie around masks: 0.82."""
 
 LEAST_RECALL = 0.65
 LEAST_PRECISION = 0.70
