@@ -115,7 +115,7 @@ def test_none_of_four_starves_and_kills_break_nothing(takers: Takers) -> None:
 def test_a_killed_holder_frees_the_card(takers: Takers) -> None:
     turns = DeviceTurns(takers.folder, "card")
     holder = takers.start("sam3", work_s=600, n=1)
-    wait_until(lambda: turns.holder() is not None, 30, "holder")
+    wait_until(lambda: takers.events() == [("sam3", "begin")], 30, "holder")  # it has told its name by now
     told = turns.holder()
     assert told is not None
     assert (told.label, told.pid, told.host) == ("sam3", holder.pid, os.uname().nodename)
