@@ -7,8 +7,8 @@ whether the package is installed, so every vision model of it fails with that im
 
 The remedy is to define the two schemas first. What needs the native operators themselves (``nms``,
 reading image files) keeps raising torchvision's own message; ``roi_align``, which SAM 3 uses for
-exemplar boxes, has a fallback in Python that is used as it is, without compiling it: the compiler
-takes tens of seconds for each new shape.
+exemplar boxes, becomes ours: torchvision's fallback compiles itself for tens of seconds at each new
+shape, and uncompiled it writes down every sample of every box.
 
 Nothing is changed where torch has CUDA, where torchvision's native library loads, or where there is
 no torchvision.
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from komadori.ml.roi_align import roi_align
 
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -44,7 +46,7 @@ def install() -> bool:
     for schema in SCHEMAS:
         library.define(schema)
     _definitions.append(library)
-    _use_plain_roi_align()
+    _use_our_roi_align()
     return True
 
 
@@ -61,9 +63,7 @@ def _is_native_library_broken() -> bool:
     return False
 
 
-def _use_plain_roi_align() -> None:
+def _use_our_roi_align() -> None:
     module = importlib.import_module("torchvision.ops.roi_align")
-    compiled = vars(module).get("_roi_align")
-    plain = getattr(compiled, "__wrapped__", None)
-    if plain is not None:
-        vars(module)["_roi_align"] = plain
+    if hasattr(module, "_roi_align"):
+        vars(module)["_roi_align"] = roi_align
