@@ -133,6 +133,12 @@ def test_motion_blur_lengthens_a_thing_along_its_way(smear: tuple[float, float])
     assert grown == pytest.approx(np.abs(smear), abs=2)
 
 
+@pytest.mark.parametrize("length", [1.0, 2.0, 2.6, 3.0, 5.5, 8.0])
+def test_motion_blur_moves_a_thing_to_neither_side(length: float) -> None:
+    ball = Thing("soccer ball", 1, 100.3, 80.6, 40.0)
+    assert centre(replace(ball, smear=(length, -length))) == pytest.approx(centre(ball), abs=0.01)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("size_wh", [(96, 96), (128, 128)])
 def test_a_squeezed_drawing_is_the_squeezed_drawing(seed: int, size_wh: tuple[int, int]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import convolve1d
 
 from komadori.core.types import Image as Pixels
 from komadori.demo_world.sprites import CANVAS, REDUCTIONS, SIDE, sprite
@@ -173,8 +173,16 @@ def _turned(thing: Thing, scale: tuple[float, float]) -> tuple[int, int, _Floats
     layer = np.asarray(resized, np.float32) / 255.0
     for axis, shift in ((1, thing.smear[0] * scale[0]), (0, thing.smear[1] * scale[1])):
         if abs(shift) >= 1.0:
-            layer = uniform_filter1d(layer, 1 + round(abs(shift)), axis=axis, mode="constant")
+            layer = convolve1d(layer, _window(1.0 + abs(shift)), axis=axis, mode="constant")
     return left, top, layer
+
+
+def _window(length: float) -> _Floats:
+    """The weights of a mean over ``length`` pixels, as many to either side of the middle one."""
+    reach = math.ceil((length - 1.0) / 2.0)
+    weights = np.full(2 * reach + 1, 1.0, np.float32)
+    weights[[0, -1]] = (length - (2 * reach - 1)) / 2.0
+    return weights / length
 
 
 def _whole_pixels(centre: float, side: float, factor: float, n_source: int) -> tuple[int, int, float, float]:
