@@ -28,13 +28,15 @@ from komadori.ml import torchvision_shim
 
 torchvision_shim.install()
 
-from scripts.untrained_tokenizers import (  # noqa: E402
-    SENTENCES,
-    TEXT_LENGTH,
-    WORDS,
+from scripts.demo_training.sam3_model import cell_centres  # noqa: E402
+from scripts.demo_training.tokenizers import (  # noqa: E402
+    SAM3_LENGTH,
+    SIGLIP_LENGTH,
     clip_tokenizer,
     gemma_style_tokenizer,
+    text_sizes,
 )
+from scripts.untrained_words import SENTENCES, WORDS  # noqa: E402
 from transformers import (  # noqa: E402
     GemmaTokenizer,
     Sam3Config,
@@ -79,10 +81,10 @@ def main() -> None:
 
 def make_siglip(folder: Path, seed: int) -> None:
     """A SiglipModel for pictures of 64 x 64 with its processor."""
-    tokenizer = gemma_style_tokenizer(GemmaTokenizer)
+    tokenizer = _gemma_style_tokenizer(GemmaTokenizer)
     tower = _tower_sizes()
     config = SiglipConfig(
-        text_config=tower | _text_sizes(tokenizer),
+        text_config=tower | text_sizes(tokenizer),
         vision_config=tower | {"image_size": 64, "patch_size": 8},
     )
     images = SiglipImageProcessor(
@@ -96,10 +98,10 @@ def make_siglip(folder: Path, seed: int) -> None:
 
 def make_siglip_naflex(folder: Path, seed: int) -> None:
     """A Siglip2Model for up to 64 patches of 8 x 8 in the picture's own aspect ratio."""
-    tokenizer = gemma_style_tokenizer(Siglip2Tokenizer)
+    tokenizer = _gemma_style_tokenizer(Siglip2Tokenizer)
     tower = _tower_sizes()
     config = Siglip2Config(
-        text_config=tower | _text_sizes(tokenizer),
+        text_config=tower | text_sizes(tokenizer),
         vision_config=tower | {"patch_size": 8, "num_patches": 64},
     )
     images = Siglip2ImageProcessor(patch_size=8, max_num_patches=64)
@@ -113,7 +115,7 @@ def make_siglip_naflex(folder: Path, seed: int) -> None:
 
 def make_sam3(folder: Path, seed: int) -> None:
     """A Sam3Model for pictures of 64 x 64 with 12 object queries, and its processor."""
-    tokenizer = clip_tokenizer()
+    tokenizer = clip_tokenizer(WORDS, 1000)
     with _seeded(seed):
         model = Sam3Model(_sam3_config(tokenizer)).eval()
         _spread_random_weights(model)
@@ -146,14 +148,8 @@ def _tower_sizes() -> dict[str, Any]:
     }
 
 
-def _text_sizes(tokenizer: Any) -> dict[str, Any]:
-    return {
-        "vocab_size": len(tokenizer),
-        "max_position_embeddings": TEXT_LENGTH,
-        "pad_token_id": tokenizer.pad_token_id,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-    }
+def _gemma_style_tokenizer(kind: type[Any]) -> Any:
+    return gemma_style_tokenizer(SENTENCES, 700, kind, is_split_at_spaces=False)
 
 
 def _set_siglip_outputs(model: Any, tokenizer: Any, image_inputs: dict[str, Tensor]) -> None:
@@ -163,11 +159,11 @@ def _set_siglip_outputs(model: Any, tokenizer: Any, image_inputs: dict[str, Tens
     of its heads gets a part of the picture to look at.
     """
     width = model.config.vision_config.hidden_size
-    phases = _grid(8) @ torch.randn(2, width // 2) * 4.0
+    phases = cell_centres(8) @ torch.randn(2, width // 2) * 4.0
     positions = model.vision_model.embeddings.position_embedding
     positions.weight.data.copy_(torch.cat([phases.sin(), phases.cos()], dim=1))
     model.vision_model.head.probe.data.normal_(std=LOOK_SHARPNESS)
-    texts = tokenizer(SENTENCES, padding="max_length", max_length=TEXT_LENGTH, return_tensors="pt")
+    texts = tokenizer(SENTENCES, padding="max_length", max_length=SIGLIP_LENGTH, return_tensors="pt")
     model.vision_model.head.mlp.fc2.bias.data -= model.get_image_features(**image_inputs).pooler_output.mean(
         0
     )
@@ -201,17 +197,13 @@ def _sam3_config(tokenizer: Any) -> Sam3Config:
         },
         text_config={
             "model_type": "clip_text_model",
-            "vocab_size": len(tokenizer),
             "hidden_size": 64,
             "intermediate_size": 128,
             "projection_dim": 64,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
-            "max_position_embeddings": 32,
-            "pad_token_id": tokenizer.pad_token_id,
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-        },
+        }
+        | text_sizes(tokenizer),
         geometry_encoder_config=layer | {"num_layers": 1, "roi_size": 3},
         detr_encoder_config=layer | {"num_layers": 1},
         detr_decoder_config=layer | {"num_layers": 2, "num_queries": len(ANCHORS)},
@@ -258,7 +250,7 @@ def _place_anchors(model: Any) -> None:
         norm.bias.data.fill_(1.0)
     embeddings = model.vision_encoder.backbone.embeddings
     embeddings.patch_embeddings.projection.weight.data.mul_(0.6)
-    phases = _grid(8) @ torch.randn(2, 32) * 7.0
+    phases = cell_centres(8) @ torch.randn(2, 32) * 7.0
     embeddings.position_embeddings.data.copy_(torch.cat([phases.sin(), phases.cos()], dim=1)[None] * 1.4)
 
 
@@ -317,24 +309,17 @@ ANCHORS = _anchors()
 
 def _blobs(cells: int) -> Tensor:
     """(cells * cells, 12) mask logits: ellipses that fill the anchors' boxes, negative outside."""
-    offset = (_grid(cells)[:, None] - ANCHORS[None, :, :2]) / (ANCHORS[None, :, 2:] / 2)
+    offset = (cell_centres(cells)[:, None] - ANCHORS[None, :, :2]) / (ANCHORS[None, :, 2:] / 2)
     return (6.0 * (1.0 - offset.norm(dim=2))).clamp(-3.0, 6.0)
 
 
 def _sam3_inputs(tokenizer: Any) -> dict[str, Tensor]:
     """Each of 48 pictures with a word of its own."""
-    texts = tokenizer(WORDS[16:64], padding="max_length", max_length=32, return_tensors="pt")
+    texts = tokenizer(WORDS[16:64], padding="max_length", max_length=SAM3_LENGTH, return_tensors="pt")
     return {"pixel_values": _pictures(64, 64)[:48], **texts}
 
 
 # Pictures, capture, files
-
-
-def _grid(cells: int) -> Tensor:
-    """(cells * cells, 2) centres (x, y) in [0, 1], row by row."""
-    line = (torch.arange(cells) + 0.5) / cells
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    return torch.stack([x.flatten(), y.flatten()], dim=1)
 
 
 def _pictures(height: int, width: int) -> Tensor:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scripts.demo_training.sam3_presence import presence_scores
 from scripts.demo_training.sam3_questions import (
+    KEPT_FROM,
     Answer,
     Question,
     ask,
@@ -38,9 +39,6 @@ SEED = 20261125
 """Of the frames; the trainings draw from others."""
 
 N_FRAMES = 400
-KEPT_FROM = 0.5
-"""What scores this much is kept, as by the product's own setting."""
-
 PRECISION = 0.85
 ABSENT_PER_FRAME = 3
 FRAMES_PER_FAMILY_FRAME = 3
@@ -161,9 +159,8 @@ def found_measures(answers: Sequence[Answer]) -> JsonDict:
 
 def matched(answer: Answer) -> Matching:
     """The pairs of what is kept with what is there and seen well enough."""
-    kept = [mask for mask, score in zip(answer.found, answer.scores, strict=True) if score >= KEPT_FROM]
     case = answer.case
-    pairs = match(case.truth, kept)
+    pairs = match(case.truth, answer.kept)
     is_counted = np.asarray(case.visible)[pairs.truth] >= SEEN_FROM
     return Matching(pairs.truth[is_counted], pairs.found[is_counted], pairs.iou[is_counted])
 
@@ -192,9 +189,8 @@ def _share_of_unlike(answers: Sequence[Answer]) -> float:
     n_unlike = n_found = 0
     for answer in answers:
         unlike = [n for n in answer.question.unlike if answer.frame.visible[n] >= SEEN_FROM]
-        kept = [mask for mask, score in zip(answer.found, answer.scores, strict=True) if score >= KEPT_FROM]
         n_unlike += len(unlike)
-        n_found += len(match([answer.frame.masks[n] for n in unlike], kept).truth)
+        n_found += len(match([answer.frame.masks[n] for n in unlike], answer.kept).truth)
     return n_found / n_unlike if n_unlike else math.nan
 
 
@@ -238,8 +234,7 @@ def _offset_in_cells(answers: Sequence[Answer], grid_hw: tuple[int, int]) -> Jso
     """The mean offset of the matched masks, in cells of the grid in which the model draws them."""
     values = []
     for answer in answers:
-        kept = [mask for mask, score in zip(answer.found, answer.scores, strict=True) if score >= KEPT_FROM]
-        truth, pairs = answer.case.truth, matched(answer)
+        truth, kept, pairs = answer.case.truth, answer.kept, matched(answer)
         for true, found in zip(pairs.truth, pairs.found, strict=True):
             one = offset(truth[true], kept[found])
             if one is not None:

@@ -11,7 +11,6 @@ are saved are the running mean over the last few hundred steps.
 import argparse
 import copy
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -28,14 +27,16 @@ from scripts.demo_training.sam3_model import build
 from scripts.demo_training.sam3_outputs import ask, see
 from scripts.demo_training.sam3_quality import quick_measures
 from scripts.demo_training.sam3_scenes import Example, example
-from scripts.demo_training.sam3_words import tokenizer as make_tokenizer
+from scripts.demo_training.sam3_words import VOCABULARY_SIZE, known_words
+from scripts.demo_training.schedule import move_mean, share_of_rate
+from scripts.demo_training.tokenizers import clip_tokenizer
 from torch import Tensor, nn
 
 from komadori.demo_world.sampling import Taste
 
 SEED = 20261123
-N_STEPS = 1700
-N_WORD_STEPS = 1000
+N_STEPS = 4000
+N_WORD_STEPS = 1300
 """Steps of the first stage, for the default number of steps; in proportion for another."""
 
 WORD_BATCH = 32
@@ -55,7 +56,7 @@ LEARNT = {"vision_encoder.backbone": 0.1, "vision_encoder.neck": 0.3, "text_": 0
 yet would undo it."""
 
 WARM_UP = 150
-BOX_STEPS = 5
+BOX_STEPS = 3
 """Every so many steps, one asks by example boxes."""
 
 EASY_UNTIL = 0.4
@@ -63,6 +64,7 @@ EASY_UNTIL = 0.4
 
 DENSE_WEIGHT = 1.5
 WEIGHT_DECAY = 0.03
+MEAN_KEEPS = 0.998
 TELL_EVERY = 50
 CHECK_EVERY = 250
 
@@ -95,7 +97,7 @@ class Training:
         self._n_steps = n_steps
         self._n_word_steps = round(n_steps * N_WORD_STEPS / N_STEPS)
         self._device = device
-        self._tokenizer = make_tokenizer()
+        self._tokenizer = clip_tokenizer(known_words(), VOCABULARY_SIZE)
         self._model, self._processor = build(self._tokenizer)
         self._model.to(device).train()
         self._dense = DenseHeads(self._tokenizer, device)
@@ -129,7 +131,7 @@ class Training:
             chosen = self._rng.choice(len(pool), WORD_BATCH, replace=False)
             batch = collate([pool[number] for number in chosen], self._tokenizer, self._device)
             loss = self._dense.loss(self._model, see(self._model, batch.pixels), batch, self._rng)[0]
-            self._update(loss, step, _rate(step, self._n_word_steps, end=0.1), is_first_stage=True)
+            self._update(loss, step, _share_of_rate(step, self._n_word_steps, end=0.1), is_first_stage=True)
             if losses := told.after(step, {"dense": float(loss.detach())}):
                 yield {"step": step, **losses, "patches_right": self._patches_right()}
 
@@ -159,7 +161,7 @@ class Training:
         parts = set_loss(ask(self._model, vision, batch), batch.answers)
         dense, _ = self._dense.loss(self._model, vision, batch, self._rng)
         loss = weighted(parts) + DENSE_WEIGHT * (1 - 0.8 * progress) * dense
-        self._update(loss, step, _rate(step, self._n_steps), is_first_stage=False)
+        self._update(loss, step, _share_of_rate(step, self._n_steps, end=0.01), is_first_stage=False)
         return {name: float(value.detach()) for name, value in (parts | {"dense": dense}).items()}
 
     def _update(self, loss: Tensor, step: int, rate: float, *, is_first_stage: bool) -> None:
@@ -170,13 +172,7 @@ class Training:
                 group["lr"] = group["peak"] * rate * (1.0 if is_first_stage else group["share"])
             optimizer.step()
             optimizer.zero_grad()
-        self._average(step)
-
-    def _average(self, step: int) -> None:
-        keep = min(0.998, step / (step + 20))
-        with torch.no_grad():
-            for mean, now in zip(self._mean.parameters(), self._model.parameters(), strict=True):
-                mean.lerp_(now, 1 - keep)
+        move_mean(self._mean, self._model, step, most_kept=MEAN_KEEPS, ease=20)
 
     def _draw_held_out(self, rng: np.random.Generator) -> list[Batch]:
         """Batches that the training never draws."""
@@ -252,12 +248,8 @@ def _optimizers(named: Sequence[tuple[str, Any]]) -> list[Any]:
     return [torch.optim.AdamW(adam, PEAK_RATE, betas=(0.9, 0.98)), torch.optim.Muon(muon, MATRIX_RATE)]
 
 
-def _rate(step: int, n_steps: int, end: float = 0.01) -> float:
-    """The share of the highest learning rate: a short rise, then half a cosine down to ``end``."""
-    warm_up = min(WARM_UP, n_steps // 4)
-    if step < warm_up:
-        return step / warm_up
-    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
+def _share_of_rate(step: int, n_steps: int, end: float) -> float:
+    return share_of_rate(step, n_steps, min(WARM_UP, n_steps // 4), end=end)
 
 
 if __name__ == "__main__":

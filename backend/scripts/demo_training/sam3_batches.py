@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scripts.demo_training.captions import class_numbers
 from scripts.demo_training.sam3_model import boxes_to_cxcywh
 from scripts.demo_training.sam3_scenes import Example
 from torch import Tensor
 
-from komadori.demo_world.kinds import kinds
-
-KIND_NUMBERS = {kind.name: number for number, kind in enumerate(kinds(), 1)}
+KIND_NUMBERS = {name: number + 1 for name, number in class_numbers().items()}
 """The number of each kind in a map of pixels, where 0 is none of them."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from scripts.demo_training.sam3_batches import KIND_NUMBERS, Batch
-from scripts.demo_training.sam3_model import GRID, HIDDEN, PATCH, SIDE, WIDTH
+from scripts.demo_training.sam3_model import GRID, HIDDEN, PATCH, SIDE, WIDTH, cell_centres
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -70,7 +70,7 @@ class DenseHeads:
     def _box_loss(self, patches: Tensor, batch: Batch) -> Tensor:
         """How badly patches tell where they are, and how far the thing they show reaches to each side."""
         said = self.layers["box"](patches)
-        centre = _patch_centres(len(batch.pixels)).to(self._device)
+        centre = cell_centres(GRID).repeat(len(batch.pixels), 1).to(self._device)
         place = (said[:, 4:] - centre).abs().sum(1).mean()
         boxes = _boxes_of_patches(batch)
         on_things = boxes[:, 2] > 0
@@ -100,12 +100,6 @@ def _boxes_of_patches(batch: Batch) -> Tensor:
     """(B * GRID * GRID, 4) the box of the thing at the middle of each patch; 0 where there is none."""
     middle = batch.box_map[:, PATCH // 2 :: PATCH, PATCH // 2 :: PATCH]
     return middle.reshape(-1, 4)
-
-
-def _patch_centres(n: int) -> Tensor:
-    """(n * GRID * GRID, 2) x and y of each patch's middle, in 0 to 1."""
-    y, x = torch.meshgrid(torch.arange(GRID), torch.arange(GRID), indexing="ij")
-    return ((torch.stack([x, y], -1).reshape(-1, 2) + 0.5) / GRID).repeat(n, 1)
 
 
 def _group_table() -> Tensor:

@@ -22,8 +22,8 @@ SHARED_BY = 3
 WEIGHTS = {
     "score": 2.0,
     "presence": 1.0,
-    "box": 4.0,
-    "giou": 2.0,
+    "box": 5.0,
+    "giou": 3.0,
     "mask": 3.0,
     "dice": 3.0,
     "semantic": 2.0,

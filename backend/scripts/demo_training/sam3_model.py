@@ -9,6 +9,7 @@ from komadori.ml import torchvision_shim
 
 torchvision_shim.install()
 
+from scripts.demo_training.tokenizers import text_sizes  # noqa: E402
 from transformers import Sam3Config, Sam3ImageProcessor, Sam3Model, Sam3Processor  # noqa: E402
 
 SIDE = 96
@@ -65,17 +66,13 @@ def _config(tokenizer: Any) -> Any:
         },
         text_config={
             "model_type": "clip_text_model",
-            "vocab_size": len(tokenizer),
             "hidden_size": HIDDEN,
             "intermediate_size": 2 * HIDDEN,
             "projection_dim": HIDDEN,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
-            "max_position_embeddings": 32,
-            "pad_token_id": tokenizer.pad_token_id,
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-        },
+        }
+        | text_sizes(tokenizer),
         geometry_encoder_config=layer | {"num_layers": 1, "roi_size": 3},
         detr_encoder_config=layer | {"num_layers": 2},
         detr_decoder_config=layer | {"num_layers": 3, "num_queries": N_ANCHORS**2},
@@ -98,12 +95,9 @@ def _tell_places_apart(model: Any) -> None:
 def _place_anchors(model: Any) -> None:
     """Let the queries begin as boxes on a grid; the default puts all of them at one place."""
     decoder = model.detr_decoder
-    line = (torch.arange(N_ANCHORS) + 0.5) / N_ANCHORS
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    size = torch.full_like(x, 1.2 / N_ANCHORS)
-    decoder.reference_points.weight.data.copy_(
-        torch.logit(torch.stack([x, y, size, size], -1).reshape(-1, 4))
-    )
+    centres = cell_centres(N_ANCHORS)
+    boxes = torch.cat([centres, torch.full_like(centres, 1.2 / N_ANCHORS)], dim=1)
+    decoder.reference_points.weight.data.copy_(torch.logit(boxes))
     decoder.query_embed.weight.data.normal_(std=0.5)
     _zero(decoder.box_head.layer3)
 
@@ -127,6 +121,13 @@ def _look_into_boxes(model: Any) -> None:
 def _zero(layer: nn.Linear) -> None:
     layer.weight.data.zero_()
     layer.bias.data.zero_()
+
+
+def cell_centres(n: int) -> Tensor:
+    """(n * n, 2) x and y of the middle of each cell of a grid, in 0 to 1, row by row."""
+    line = (torch.arange(n) + 0.5) / n
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x.flatten(), y.flatten()], dim=1)
 
 
 def boxes_to_cxcywh(xyxy: Tensor) -> Tensor:

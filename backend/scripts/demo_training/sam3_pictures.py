@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scripts.demo_training.measure_sam3 import KEPT_FROM, matched
+from scripts.demo_training.measure_sam3 import matched
 from scripts.demo_training.sam3_questions import (
+    KEPT_FROM,
     Answer,
-    Question,
+    Theme,
     ask,
     of_theme,
     questions_of_boxes,
@@ -22,7 +23,7 @@ from komadori.ml.segmenters.base import ConceptSegmenter
 COLUMNS = 4
 _LIKE = (60, 200, 90)
 _UNLIKE = (225, 50, 50)
-_BOX_THEMES = ("like this", "like this, not that", "not that")
+_BOX_THEMES: tuple[Theme, ...] = ("like this", "like this, not that", "not that")
 
 
 def sam3_sheets(
@@ -38,7 +39,7 @@ def sam3_sheets(
     by_fit = sorted(named, key=fit)
     absent = [a for a in of_theme(answers, {"name"}) if a.is_absent and a.best_score >= KEPT_FROM]
     rng = np.random.default_rng([seed, 5])
-    boxes = [a for theme in _BOX_THEMES for a in _some(rng, _themed(answers, theme), n_tiles // 3)]
+    boxes = [a for theme in _BOX_THEMES for a in _some(rng, of_theme(answers, {theme}), n_tiles // 3)]
     chosen = {
         "typical": _some(rng, named, n_tiles),
         "best": by_fit[::-1][:n_tiles],
@@ -51,8 +52,8 @@ def sam3_sheets(
 
 def fit(answer: Answer) -> float:
     """The sum of the IoU of all right pairs, divided by how many things are there or were found."""
-    n_kept = int((answer.scores >= KEPT_FROM).sum())
-    return float(matched(answer).iou.sum()) / max(1, len(answer.question.targets), n_kept)
+    n_expected = max(1, len(answer.question.targets), len(answer.kept))
+    return float(matched(answer).iou.sum()) / n_expected
 
 
 def _answers(segmenter: ConceptSegmenter, seed: int, n_frames: int) -> list[Answer]:
@@ -61,13 +62,8 @@ def _answers(segmenter: ConceptSegmenter, seed: int, n_frames: int) -> list[Answ
     for frame in frames(seed, n_frames):
         answers += ask(segmenter, frame, [*questions_of_words(frame, rng), *questions_of_boxes(frame, rng)])
     for frame in frames_of_families(seed, max(1, n_frames // 2)):
-        questions: list[Question] = list(questions_of_boxes(frame, rng))
-        answers += ask(segmenter, frame, questions)
+        answers += ask(segmenter, frame, list(questions_of_boxes(frame, rng)))
     return answers
-
-
-def _themed(answers: Sequence[Answer], theme: str) -> list[Answer]:
-    return [answer for answer in answers if answer.question.theme == theme]
 
 
 def _some(rng: np.random.Generator, answers: Sequence[Answer], n: int) -> list[Answer]:
@@ -99,5 +95,4 @@ def _caption(answer: Answer) -> str:
     question = answer.question
     signs = "".join(" +box" if sign else " -box" for sign in question.prompt.box_is_positive)
     text = question.prompt.text or "(no words)"
-    n_kept = int((answer.scores >= KEPT_FROM).sum())
-    return f"{text}{signs}\n{len(question.targets)} there, {n_kept} found, fit {fit(answer):.2f}"
+    return f"{text}{signs}\n{len(question.targets)} there, {len(answer.kept)} found, fit {fit(answer):.2f}"

@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.demo_training.unseen_frames import FAMILIES, TrueFrame
+from scripts.demo_training.unseen_frames import TrueFrame
 
 from komadori.core.masks import Rle
 from komadori.core.types import ConceptPrompt
-from komadori.demo_world.kinds import groups, kinds
+from komadori.demo_world.kinds import families, groups, kinds
 from komadori.demo_world.measures import SEEN_FROM, Case
 from komadori.ml.segmenters.base import ConceptSegmenter
 
@@ -22,6 +22,9 @@ world does not have (some of which the training taught to be absent), a box, two
 
 TAUGHT_WORDS = ("person", "truck", "house", "horse", "chair", "bottle", "tomato", "laptop")
 UNHEARD_WORDS = ("violin", "lighthouse", "candle", "hammer", "helicopter", "snail", "pear", "tent")
+
+KEPT_FROM = 0.5
+"""The score from which on a find counts, as in the product."""
 
 LEAST_SCORE = 0.02
 MASK_THRESHOLD = 0.5
@@ -71,6 +74,11 @@ class Answer:
         )
 
     @property
+    def kept(self) -> list[Rle]:
+        """The masks that are sure enough."""
+        return [mask for mask, score in zip(self.found, self.scores, strict=True) if score >= KEPT_FROM]
+
+    @property
     def best_score(self) -> float:
         """Of what was found; 0 for nothing."""
         return float(self.scores.max(initial=0.0))
@@ -114,7 +122,7 @@ def questions_of_words(frame: TrueFrame, rng: np.random.Generator) -> Iterator[Q
 
 def questions_of_families(frame: TrueFrame) -> Iterator[Question]:
     """Every kind of a family of which something is there, and every group."""
-    for family in FAMILIES:
+    for family in families():
         if family & set(frame.kinds):
             for name in sorted(family):
                 yield _by_name(frame, name)
@@ -150,7 +158,7 @@ def questions_of_boxes(frame: TrueFrame, rng: np.random.Generator) -> Iterator[Q
 
 
 def _by_name(frame: TrueFrame, name: str) -> Question:
-    is_near = name not in frame.kinds and any(name in f and f & set(frame.kinds) for f in FAMILIES)
+    is_near = name not in frame.kinds and any(name in f and f & set(frame.kinds) for f in families())
     return Question("name", _words(name), frame.numbers_of({name}), has_near_miss=is_near)
 
 

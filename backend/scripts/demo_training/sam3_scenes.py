@@ -1,7 +1,8 @@
 """Batches for the training of the small SAM 3: pictures, prompts, and what is to be found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from scripts.demo_training.sam3_model import SIDE
 from scripts.demo_training.sam3_words import OTHERS
 
 from komadori.core.types import Image
-from komadori.demo_world.kinds import groups, kinds
+from komadori.demo_world.kinds import families, groups, kinds
 from komadori.demo_world.sampling import Taste, random_scene, spoil
 from komadori.demo_world.scene import Picture, draw
 
@@ -21,9 +22,10 @@ SEEN_ENOUGH = 0.25
 
 PIXELS_ENOUGH = 10
 
+_Choice = TypeVar("_Choice")
+
 _NAMES = {kind.name: kind.english for kind in kinds()}
 _GROUPS = {group.name: group.kinds for group in groups()}
-_FAMILIES = [group.kinds for group in groups() if group.name in ("apple", "heart", "book")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Example:
 
 def example(rng: np.random.Generator, taste: Taste, n_prompts: int, *, with_boxes: bool) -> Example:
     """A random scene with ``n_prompts`` questions; with example boxes if asked for."""
+    if with_boxes and rng.random() < 0.6:
+        taste = _of_one_group(rng, taste)
     while True:
         picture = draw(random_scene(rng, taste, ground_wh=(SIDE, SIDE)), (SIDE, SIDE))
         seen = instances(picture)
@@ -74,6 +78,12 @@ def example(rng: np.random.Generator, taste: Taste, n_prompts: int, *, with_boxe
     ask = _shown if with_boxes else _asked
     prompts = [ask(rng, names, position) for position in range(n_prompts)]
     return Example(spoil(rng, picture.image), names, masks, boxes_of(masks), prompts)
+
+
+def _of_one_group(rng: np.random.Generator, taste: Taste) -> Taste:
+    """Two things or more, all of one group, so that a counter-example has a word to go with."""
+    members = groups()[int(rng.integers(len(groups())))].kinds
+    return replace(taste, n_things=(2, taste.n_things[1]), kinds=sorted(members))
 
 
 def instances(picture: Picture) -> NDArray[np.intp]:
@@ -96,10 +106,10 @@ def boxes_of(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
 def _asked(rng: np.random.Generator, names: Sequence[str], position: int) -> Prompt:
     """Words: the first prompt always for something there, the others half the time."""
     if position == 0 or rng.random() < 0.45:
-        name = names[int(rng.integers(len(names)))]
-        covering = [word for word, members in _GROUPS.items() if name in members]
-        if covering and rng.random() < 0.2:
-            word = covering[int(rng.integers(len(covering)))]
+        name = _one_of(rng, names)
+        words = _words_for(name)
+        if words and rng.random() < 0.25:
+            word = _one_of(rng, words)
             return Prompt(word, _of(names, _GROUPS[word]))
         return Prompt(_said(rng, name), _of(names, {name}))
     return _absent(rng, names)
@@ -108,14 +118,17 @@ def _asked(rng: np.random.Generator, names: Sequence[str], position: int) -> Pro
 def _absent(rng: np.random.Generator, names: Sequence[str]) -> Prompt:
     """Something that is not there; half the time something like what is there."""
     alike = [
-        other for name in names for family in _FAMILIES if name in family for other in family - set(names)
+        other for name in names for family in families() if name in family for other in family - set(names)
     ]
     if alike and rng.random() < 0.5:
-        return Prompt(_said(rng, sorted(alike)[int(rng.integers(len(alike)))]), [])
-    if rng.random() < 0.2:
-        return Prompt(OTHERS[int(rng.integers(len(OTHERS)))], [])
-    others = [name for name in _NAMES if name not in names]
-    return Prompt(_said(rng, others[int(rng.integers(len(others)))]), [])
+        return Prompt(_said(rng, _one_of(rng, sorted(alike))), [])
+    source = rng.random()
+    if source < 0.2:
+        return Prompt(_one_of(rng, OTHERS), [])
+    absent_words = [word for word, members in _GROUPS.items() if not members & set(names)]
+    if source < 0.4 and absent_words:
+        return Prompt(_one_of(rng, absent_words), [])
+    return Prompt(_said(rng, _one_of(rng, [name for name in _NAMES if name not in names])), [])
 
 
 def _shown(rng: np.random.Generator, names: Sequence[str], position: int) -> Prompt:
@@ -123,16 +136,22 @@ def _shown(rng: np.random.Generator, names: Sequence[str], position: int) -> Pro
     shown = int(rng.integers(len(names)))
     kind = names[shown]
     others = [number for number, name in enumerate(names) if name != kind]
-    word = next((w for w, members in _GROUPS.items() if kind in members), None)
+    if rng.random() < 0.4 and (words := _words_for(kind)):
+        word = _one_of(rng, words)
+        return Prompt(word, _of(names, _GROUPS[word] - {kind}), [shown], [0])
     if others and rng.random() < 0.5:
-        other = others[int(rng.integers(len(others)))]
-        siblings = word is not None and names[other] in _GROUPS[word]
-        if word is not None and siblings and rng.random() < 0.5:
-            kept = _GROUPS[word] - {names[other]}
-            return Prompt(word, _of(names, kept), [other], [0])
-        return Prompt(VISUAL, _of(names, {kind}), [shown, other], [1, 0])
+        return Prompt(VISUAL, _of(names, {kind}), [shown, _one_of(rng, others)], [1, 0])
     text = VISUAL if position or rng.random() < 0.7 else _said(rng, kind)
     return Prompt(text, _of(names, {kind}), [shown], [1])
+
+
+def _words_for(kind: str) -> list[str]:
+    """The words for several kinds that cover this one."""
+    return [word for word, members in _GROUPS.items() if kind in members]
+
+
+def _one_of(rng: np.random.Generator, choices: Sequence[_Choice]) -> _Choice:
+    return choices[int(rng.integers(len(choices)))]
 
 
 def _of(names: Sequence[str], wanted: frozenset[str] | set[str]) -> list[int]:
@@ -142,5 +161,5 @@ def _of(names: Sequence[str], wanted: frozenset[str] | set[str]) -> list[int]:
 def _said(rng: np.random.Generator, name: str) -> str:
     """One of the kind's names, at times with an article."""
     words = _NAMES[name]
-    word = words[0] if rng.random() < 0.7 else words[int(rng.integers(len(words)))]
+    word = words[0] if rng.random() < 0.7 else _one_of(rng, words)
     return f"{'the' if rng.random() < 0.3 else 'a'} {word}" if rng.random() < 0.15 else word

@@ -11,10 +11,9 @@ is thrown away afterwards names the kind that each patch shows, from the scenes'
 import argparse
 import copy
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from scripts.demo_training.captions import Caption, random_captions, texts_of_tokenizer, truths
 from scripts.demo_training.checkpoint_files import replace_files
+from scripts.demo_training.schedule import move_mean, share_of_rate
 from scripts.demo_training.siglip_model import (
     contrastive_loss,
     new_model,
@@ -31,7 +31,7 @@ from scripts.demo_training.siglip_model import (
     processor,
     set_rates,
 )
-from scripts.demo_training.siglip_quality import measure_checkpoint, names_by_language
+from scripts.demo_training.siglip_quality import names_by_language
 from scripts.demo_training.siglip_scenes import ScenePool, Scenes, random_scenes
 from scripts.demo_training.tokenizers import SIGLIP_LENGTH, gemma_style_tokenizer
 from torch import Tensor, nn
@@ -42,8 +42,8 @@ from komadori.demo_world.kinds import kinds
 
 SEED = 20261123
 
-TRAINING, CHECKS, MEASURES = 0, 1, 2
-"""Added to the seed for what is trained with, looked at on the way, and measured at the end."""
+TRAINING, CHECKS = 0, 1
+"""Added to the seed for what is trained with, and looked at on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Recipe:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, write the checkpoint and what it is worth."""
+    """Train, and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the folder of the checkpoint")
     parser.add_argument("--seed", type=int, default=SEED)
@@ -95,12 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(arguments.threads)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    recipe = Recipe(arguments.steps)
-    train(recipe, arguments.seed, arguments.out, torch.device(arguments.device))
-    measures = measure_checkpoint(arguments.out, arguments.seed + MEASURES, arguments.threads)
-    measures["recipe"] = asdict(recipe) | {"seed": arguments.seed}
-    (arguments.out / "measures.json").write_text(json.dumps(measures, indent=1, ensure_ascii=False) + "\n")
-    print("\n".join(f"{name} {value:.3f}" for name, value in measures.items() if isinstance(value, float)))
+    train(Recipe(arguments.steps), arguments.seed, arguments.out, torch.device(arguments.device))
 
 
 def train(recipe: Recipe, seed: int, folder: Path, device: torch.device) -> None:
@@ -178,11 +173,11 @@ class Training:
         dense = patch_loss(patches, self._to_device(scenes.patches))
         (contrastive + self._recipe.dense * dense).backward()
         nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-        set_rates(self._optimizers, self._share_of_rate(step))
+        set_rates(self._optimizers, share_of_rate(step, self._recipe.steps, self._recipe.warm_up))
         for optimizer in self._optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        self._average(step)
+        move_mean(self._averaged, self._model, step, most_kept=self._recipe.averaging, ease=10)
         return {"contrastive": contrastive.item(), "dense": dense.item()}
 
     def _logits(self, model: Any, pictures: Tensor, captions: Sequence[Caption]) -> Tensor:
@@ -204,19 +199,6 @@ class Training:
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self._device)
-
-    def _share_of_rate(self, step: int) -> float:
-        """The share of the highest learning rate at this step."""
-        if step < self._recipe.warm_up:
-            return step / self._recipe.warm_up
-        done = (step - self._recipe.warm_up) / max(1, self._recipe.steps - self._recipe.warm_up)
-        return 0.5 * (1.0 + math.cos(math.pi * done))
-
-    def _average(self, step: int) -> None:
-        kept = min(self._recipe.averaging, step / (step + 10))
-        with torch.no_grad():
-            for mean, now in zip(self._averaged.parameters(), self._model.parameters(), strict=True):
-                mean.lerp_(now, 1.0 - kept)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _check(self) -> dict[str, float]:

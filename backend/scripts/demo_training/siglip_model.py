@@ -13,7 +13,7 @@ from komadori.ml import torchvision_shim
 torchvision_shim.install()
 
 from scripts.demo_training.siglip_scenes import IMAGE_SIZE, PATCH_SIZE  # noqa: E402
-from scripts.demo_training.tokenizers import SIGLIP_LENGTH  # noqa: E402
+from scripts.demo_training.tokenizers import text_sizes  # noqa: E402
 from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor  # noqa: E402
 
 FIRST_BIAS = -4.0
@@ -95,12 +95,8 @@ def _config(tokenizer: Any) -> SiglipConfig:
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
             "projection_size": 128,
-            "vocab_size": len(tokenizer),
-            "max_position_embeddings": SIGLIP_LENGTH,
-            "pad_token_id": tokenizer.pad_token_id,
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-        },
+        }
+        | text_sizes(tokenizer),
         vision_config={
             "hidden_size": 128,
             "intermediate_size": 256,

@@ -4,21 +4,19 @@ Everything goes the way of the product: frames of full size, JPEG, the embedder'
 as a person types them.
 """
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scripts.demo_training.captions import class_numbers
+from scripts.demo_training.unseen_frames import as_jpeg, scene_of_things
 
-from komadori.core.types import Image as Pixels
 from komadori.demo_world.kinds import groups, kinds
 from komadori.demo_world.measures import precision_at, recall_at_1
-from komadori.demo_world.sampling import Taste, random_scene, spoil
-from komadori.demo_world.scene import Scene, draw
+from komadori.demo_world.sampling import Taste, spoil
+from komadori.demo_world.scene import draw
 from komadori.ml.embedders import siglip2
 from komadori.ml.embedders.base import ImageTextEmbedder
 
@@ -88,27 +86,12 @@ def _frames(
     seen = np.zeros((len(tastes), len(kinds())), np.bool_)
     vectors = []
     for row, taste in enumerate(tastes):
-        scene = _nonempty_scene(rng, taste)
+        scene = scene_of_things(rng, taste)
         picture = draw(scene)
         for thing in scene.things:
             seen[row, class_numbers()[thing.kind]] = True
-        vectors.append(embedder.embed_images([_as_jpeg(spoil(rng, picture.image))]).vectors)
+        vectors.append(embedder.embed_images([as_jpeg(spoil(rng, picture.image), JPEG_QUALITY)]).vectors)
     return np.concatenate(vectors), seen
-
-
-def _nonempty_scene(rng: np.random.Generator, taste: Taste) -> Scene:
-    scene = random_scene(rng, taste)
-    while not scene.things:
-        scene = random_scene(rng, taste)
-    return scene
-
-
-def _as_jpeg(image: Pixels) -> Pixels:
-    """The picture written and read again, as frames are."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=JPEG_QUALITY)
-    with Image.open(file) as picture:
-        return np.asarray(picture.convert("RGB"))
 
 
 def _confusion(seen: NDArray[np.bool_], scores: _Floats) -> NDArray[np.int64]:

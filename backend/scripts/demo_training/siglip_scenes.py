@@ -18,6 +18,10 @@ VISIBLE = 0.3
 """A kind counts as seen from this share of a thing's pixels on."""
 
 
+CLOSE_UPS = 0.12
+"""The share of scenes that one thing fills."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenes:
     """N scenes.
@@ -38,9 +42,12 @@ def taste_at(progress: float, rng: np.random.Generator) -> Taste:
     """What to draw when ``progress`` of the training (0 to 1) is over.
 
     It begins with one big thing; over the first 30 % things get smaller and more. A third of the
-    scenes keep to one thing to the end.
+    scenes keep to one thing to the end, and some of these are close-ups, as what a person cuts out of
+    a frame to search by.
     """
     grown = min(1.0, progress / 0.3)
+    if rng.random() < CLOSE_UPS:
+        return Taste((1, 1), (0.7, 1.1), bars=0.1 * grown)
     smallest = 0.5 - 0.32 * grown
     largest = 0.9 - 0.2 * grown
     most = 1 + int(np.floor(4.0 * grown + 1e-6))

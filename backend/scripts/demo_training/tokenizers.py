@@ -14,17 +14,19 @@ SAM3_LENGTH = 32
 """To how many tokens SAM 3's texts are padded."""
 
 
-def gemma_style_tokenizer(texts: Sequence[str], size: int, kind: type[Any] = GemmaTokenizer) -> Any:
+def gemma_style_tokenizer(
+    texts: Sequence[str], size: int, kind: type[Any] = GemmaTokenizer, *, is_split_at_spaces: bool = True
+) -> Any:
     """A tokenizer of Gemma's form: spaces as ▁, bytes for unknown letters, a closing ``<eos>``.
 
     Args:
         texts: What its words are learnt from.
         size: How many tokens it gets at most, 261 of them for bytes and marks.
         kind: The class, of the tokenizers that transformers has in this form.
+        is_split_at_spaces: No token reaches over a space, as in Gemma's own vocabulary.
     """
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    # Gemma's own vocabulary has tokens of one word at most: none begins before and ends after a ▁.
-    words = pre_tokenizers.Split("▁", behavior="merged_with_next")
+    words = pre_tokenizers.Split("▁", behavior="merged_with_next") if is_split_at_spaces else None
     trained = _train([text.replace(" ", "▁") for text in texts], special, size, words)
     tokenizer = kind(
         vocab=trained["vocab"],
@@ -59,12 +61,24 @@ def clip_tokenizer(texts: Sequence[str], size: int) -> CLIPTokenizer:
     )
 
 
+def text_sizes(tokenizer: Any) -> dict[str, int]:
+    """What the configuration of a text tower says of its tokenizer."""
+    return {
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": tokenizer.model_max_length,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+
+
 def _train(
     texts: Sequence[str], special: Sequence[str], size: int, words: Any, **options: Any
 ) -> dict[str, Any]:
-    """The vocabulary and merges of a byte-pair model over ``texts``, cut at the borders of ``words``."""
+    """The vocabulary and merges of a byte-pair model over ``texts``, cut by ``words`` if it is given."""
     tokenizer = Tokenizer(models.BPE(**options))
-    tokenizer.pre_tokenizer = words
+    if words is not None:
+        tokenizer.pre_tokenizer = words
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         special_tokens=[AddedToken(token, normalized=False) for token in special],

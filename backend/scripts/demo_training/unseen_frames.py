@@ -10,17 +10,14 @@ from PIL import Image
 
 from komadori.core.masks import Rle, encode
 from komadori.core.types import Image as Pixels
-from komadori.demo_world.kinds import groups, kinds
+from komadori.demo_world.kinds import families, kinds
 from komadori.demo_world.sampling import Taste, random_scene, spoil
-from komadori.demo_world.scene import draw
+from komadori.demo_world.scene import Scene, draw
 
 SHAPES_WH = ((640, 360), (360, 640), (480, 360), (321, 241), (640, 360), (360, 480), (250, 333), (360, 360))
 """Landscape and portrait, even and odd."""
 
 JPEG_QUALITY = 90
-
-FAMILIES = tuple(group.kinds for group in groups() if group.name in ("apple", "heart", "book"))
-"""Kinds that differ in colour alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,31 +58,36 @@ def frames_of_families(seed: int, n: int) -> Iterator[TrueFrame]:
     rng = np.random.default_rng([seed, 1])
     names = [kind.name for kind in kinds()]
     for number in range(n):
-        family = sorted(FAMILIES[number % len(FAMILIES)])
+        family = sorted(families()[number % len(families())])
         others = [names[int(rng.integers(len(names)))] for _ in range(2)]
         taste = Taste(n_things=(2, 5), kinds=(*family, *others))
         yield _frame(rng, taste, SHAPES_WH[number % len(SHAPES_WH)])
 
 
 def _frame(rng: np.random.Generator, taste: Taste, frame_wh: tuple[int, int]) -> TrueFrame:
-    scene = random_scene(rng, taste, frame_wh)
-    while not scene.things:
-        scene = random_scene(rng, taste, frame_wh)
-    picture = draw(scene)
+    picture = draw(scene_of_things(rng, taste, frame_wh))
     names = [thing.kind for thing in picture.things]
     # A thing that is wholly hidden is not there.
     seen = np.flatnonzero(picture.masks.any(axis=(1, 2)))
     return TrueFrame(
-        _as_jpeg(spoil(rng, picture.image)),
+        as_jpeg(spoil(rng, picture.image), JPEG_QUALITY),
         [names[number] for number in seen],
         [encode(picture.masks[number]) for number in seen],
         picture.visible[seen],
     )
 
 
-def _as_jpeg(image: Pixels) -> Pixels:
+def scene_of_things(rng: np.random.Generator, taste: Taste, frame_wh: tuple[int, int] | None = None) -> Scene:
+    """A random scene that has at least one thing."""
+    scene = random_scene(rng, taste, frame_wh)
+    while not scene.things:
+        scene = random_scene(rng, taste, frame_wh)
+    return scene
+
+
+def as_jpeg(image: Pixels, quality: int) -> Pixels:
     """The picture written and read again, as frames are."""
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=JPEG_QUALITY)
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
     with Image.open(file) as picture:
         return np.array(picture.convert("RGB"))  # torch wants to be able to write

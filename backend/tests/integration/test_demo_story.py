@@ -28,15 +28,7 @@ def test_the_demo_goes_the_whole_way_and_leaves_what_it_promises(tmp_path: Path)
     users = {"KOMADORI_HOME": str(tmp_path / "users"), "KOMADORI_TOKEN": "secret", "KOMADORI_OFFLINE": "true"}
     (tmp_path / ".env").write_text(f"KOMADORI_DATABASE_URL=sqlite:///{tmp_path}/users.db\n")
 
-    done = subprocess.run(
-        [*KOMADORI, "demo", "--output", str(folder)],
-        env=environment(**users),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
+    done = _demo(tmp_path, users)
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -58,15 +50,7 @@ def test_models_that_find_nothing_are_told_of_and_end_nothing(tmp_path: Path) ->
     folder = tmp_path / "out"
     fakes = {"KOMADORI_EMBEDDER": "fake", "KOMADORI_SEGMENTER": "fake", "KOMADORI_SCORE_THRESHOLD": "1"}
 
-    done = subprocess.run(
-        [*KOMADORI, "demo", "--output", str(folder), "--models", "configured", "--seed", "3"],
-        env=environment(**fakes),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
+    done = _demo(tmp_path, fakes, "--models", "configured", "--seed", "3")
 
     assert done.returncode == 0, done.stderr
     words = " ".join(done.stdout.split())
@@ -79,6 +63,18 @@ def test_models_that_find_nothing_are_told_of_and_end_nothing(tmp_path: Path) ->
     assert facts["quality"]["masks"]["mean_iou"] is None
     assert facts["verification"] == {"frames": 44, "agree": 44, "issues": []}
     _check_pictures(folder)
+
+
+def _demo(tmp_path: Path, settings: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*KOMADORI, "demo", "--output", str(tmp_path / "out"), *options],
+        env=environment(**settings),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
 
 
 def _check_story(told: str, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import pytest
 from scripts.demo_training.captions import class_numbers
 from scripts.demo_training.siglip_scenes import N_PATCHES, PATCH_SIZE, ScenePool, random_scenes, taste_at
 
+from komadori.demo_world.sampling import Taste
+
 pytest.importorskip("resvg_py")
 
 
@@ -25,12 +27,16 @@ def test_kinds_that_are_seen_have_pixels_and_no_other_has_many() -> None:
 
 
 def test_training_begins_with_one_big_thing() -> None:
-    rng = np.random.default_rng(0)
+    assert all(taste.n_things == (1, 1) and taste.sizes[0] >= 0.5 for taste in tastes(0.0))
+    assert min(taste.sizes[0] for taste in tastes(1.0)) < 0.2
+    assert max(taste.n_things[1] for taste in tastes(1.0)) == 5
 
-    assert taste_at(0.0, rng).n_things == (1, 1)
-    assert taste_at(0.0, rng).sizes[0] >= 0.5
-    assert taste_at(1.0, rng).sizes[0] < 0.2
-    assert max(taste_at(1.0, rng).n_things[1] for _ in range(20)) == 5
+
+def test_some_scenes_to_the_end_are_filled_by_one_thing() -> None:
+    filled = [taste for taste in tastes(1.0) if taste.sizes[1] > 1.0]
+
+    assert 0 < len(filled) < 30
+    assert all(taste.n_things == (1, 1) for taste in filled)
 
 
 def test_new_scenes_take_the_place_of_the_oldest() -> None:
@@ -59,6 +65,11 @@ def test_patches_are_mirrored_with_their_pictures() -> None:
     plain, mirrored = variants.values()
     assert (plain == mirrored[:, ::-1]).all()
     assert (plain != mirrored).any()
+
+
+def tastes(progress: float) -> list[Taste]:
+    rng = np.random.default_rng(0)
+    return [taste_at(progress, rng) for _ in range(100)]
 
 
 def both_ways(images: np.ndarray) -> np.ndarray:

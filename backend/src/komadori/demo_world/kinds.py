@@ -8,6 +8,8 @@ from importlib.resources import files
 
 from komadori.core.types import JsonDict
 
+_FAMILIES = ("apple", "heart", "book")
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -56,6 +58,12 @@ def groups() -> tuple[Group, ...]:
     return tuple(
         Group(entry["name"], entry["ja"], frozenset(entry["kinds"])) for entry in _catalogue()["groups"]
     )
+
+
+@cache
+def families() -> tuple[frozenset[str], ...]:
+    """The groups whose kinds differ in colour alone, such as red and green apples."""
+    return tuple(group.kinds for group in groups() if group.name in _FAMILIES)
 
 
 @cache
