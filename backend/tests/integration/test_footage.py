@@ -12,7 +12,7 @@ import pytest
 from komadori.core.errors import InputError, StorageError
 from komadori.core.types import Image
 from komadori.demo_world import sprites
-from komadori.demo_world.footage import truth_path, write_footage
+from komadori.demo_world.footage import random_lens, truth_path, write_footage
 from komadori.demo_world.motion import Film
 from komadori.demo_world.scene import Picture, draw
 from komadori.demo_world.truth import Truth, read_truth
@@ -143,6 +143,19 @@ def test_a_seed_decides_every_byte(tmp_path: Path) -> None:
     a, b, c = ((tmp_path / f"{name}.mp4").read_bytes() for name in "abc")
     assert a == b != c
     assert (tmp_path / "a.truth.json").read_bytes() == (tmp_path / "b.truth.json").read_bytes()
+
+
+def test_the_memory_that_an_encoder_finds_changes_no_byte(tmp_path: Path) -> None:
+    world, lens = Film(1, 96, 64, shots=SHOTS, duration_s=1.0), random_lens(1)
+    pictures = [(7500 * n, lens.expose(draw(world.scene_at(n / 12)).image, n)) for n in range(3)]
+    sizes = np.random.default_rng(SEED).integers(1_000, 400_000, (60, 20))
+    written = set()
+    for row in sizes.tolist():
+        used = [np.full(size, size % 255, np.uint8) for size in row]
+        del used  # given back to the heap, where the encoder finds it
+        encode_video(tmp_path / "a.mp4", pictures, (96, 64))
+        written.add((tmp_path / "a.mp4").read_bytes())
+    assert len(written) == 1
 
 
 def test_a_camera_leaves_grain_that_is_another_in_each_frame(tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def _add_stream(
         "bf": str(encoding.n_b_frames),
         "g": str(encoding.keyframe_every),
         "threads": "1",  # with several, the bytes depend on how many
+        # Some of x264's vector code weighs blocks by memory that nothing has written: the same pictures
+        # then give other bytes in one run of ten.
+        "x264-params": "cpu-independent=1",
     }
     try:
         stream = container.add_stream(_CODEC, options=options)
