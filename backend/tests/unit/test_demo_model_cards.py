@@ -16,15 +16,6 @@ NAMES = sorted(FLOORS)
 TRAINED = [name for name in NAMES if (demo_models.path(name) / "measures.json").is_file()]
 
 
-SHORT = {"sam3-demo": "mean IoU 0.799 of 0.80, and counter-example boxes keep out too little"}
-"""The packaged models that do not reach all floors yet, and what they lack; their cards say it too."""
-
-
-def _unless_short(name: str) -> Any:
-    marks = [pytest.mark.xfail(reason=SHORT[name], strict=True)] if name in SHORT else []
-    return pytest.param(name, marks=marks)
-
-
 def _measures(name: str) -> dict[str, Any]:
     measures: dict[str, Any] = json.loads((demo_models.path(name) / "measures.json").read_text("utf-8"))
     return measures
@@ -35,7 +26,7 @@ def test_the_card_has_the_figures_of_the_measures(name: str) -> None:
     assert (demo_models.path(name) / "README.md").read_text("utf-8") == card(name, _measures(name))
 
 
-@pytest.mark.parametrize("name", [_unless_short(name) for name in TRAINED])
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_packaged_models_reach_the_floors(name: str) -> None:
     assert missed(_measures(name), FLOORS[name]) == []
 
