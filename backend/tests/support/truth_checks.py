@@ -29,7 +29,8 @@ grain of the camera, which leaves 5.2 at most. With two channels swapped it woul
 
 LEAST_MASK_IOU = 0.74
 LEAST_BOX_IOU = 0.70
-"""Boxes of proposals are the model's own and a little loose: 0.78. Those of a dataset lie around masks: 0.84."""
+"""Boxes of proposals are the model's own and a little loose: 0.78. Those of a dataset lie around masks:
+0.84."""
 
 LEAST_RECALL = 0.80
 LEAST_PRECISION = 0.82
