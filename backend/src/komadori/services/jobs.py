@@ -44,13 +44,22 @@ class ChunkResult:
 
     ``is_unfinished`` leaves the rest for later: the chunk goes back to the end of its queue,
     what it has done stays counted, and its attempts begin anew. Work that takes hours does it
-    in parts, so that others get their turn and no time limit ends it.
+    in parts, so that others get their turn and no time limit ends it. ``is_cancelled`` says that
+    the work stopped where it was asked to; what it had done by then is kept.
     """
 
     counts: Counts
     issues: Sequence[Issue] = ()
     write: Callable[[Session], None] = field(default=lambda _session: None)
     is_unfinished: bool = False
+    is_cancelled: bool = False
+
+    @property
+    def state(self) -> JobState:
+        """Of the chunk, once this is written."""
+        if self.is_cancelled:
+            return JobState.CANCELLED
+        return JobState.QUEUED if self.is_unfinished else JobState.DONE
 
 
 ChunkWork = Callable[[Chunk, Progress], ChunkResult]
@@ -139,8 +148,7 @@ def _do(ctx: Context, chunk: Chunk, work: ChunkWork, lease: "Lease", owner: str)
     try:
         lease.check_cancelled()
         result = work(chunk, lease)
-        state = JobState.QUEUED if result.is_unfinished else JobState.DONE
-        return _commit(ctx, chunk, owner, state, result)
+        return _commit(ctx, chunk, owner, result.state, result)
     except Cancelled:
         return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts()))
     except LostLeaseError:

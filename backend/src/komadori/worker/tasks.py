@@ -42,7 +42,8 @@ class Child:
 
     def report(self) -> None:
         """Say that this process lives, and how it is."""
-        report(self.ctx, self.owner, self.queue, self.state, self.parts.waiting or self.detail)
+        detail = "; ".join(filter(None, (self.detail, self.parts.remark)))
+        report(self.ctx, self.owner, self.queue, self.state, self.parts.waiting or detail)
 
     def report_until_left(self) -> None:
         """Report every few seconds."""
