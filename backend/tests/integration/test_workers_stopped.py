@@ -139,7 +139,7 @@ def _sleep_for_an_hour(system: Installation) -> None:
     def are_renewed() -> bool:
         jobs.reap(system.ctx)
         with system.ctx.sessions.read() as session:
-            return not any(held.is_expired for held in chunk_rows.held(session))
+            return not any(held.is_expired for held in chunk_rows.held(session, 30.0))
 
     wait_until(are_renewed, 30, "renewed leases")
 

@@ -281,6 +281,17 @@ def test_a_living_owner_that_stays_silent_loses_its_chunk_in_the_end(
     assert (chunk.state, chunk.deaths) == (JobState.QUEUED, 1)
 
 
+def test_a_clock_that_is_set_back_leaves_no_lease_for_hours(system: JobSystem) -> None:
+    job_id = submit(system, [1], [2])
+    for chunk_id, lease_s in ((1, 3600.0), (2, 30.0)):
+        with system.ctx.sessions.write() as session:
+            assert chunk_rows.claim(session, chunk_id, "elsewhere/1/1", lease_s, 3) is not None
+
+    jobs.reap(system.ctx)
+
+    assert [chunk.state for chunk in system.chunks(job_id)] == [JobState.QUEUED, JobState.RUNNING]
+
+
 @on_both_databases
 def test_an_owner_that_wakes_up_too_late_drops_its_results_and_the_death_does_not_count(
     system: JobSystem,

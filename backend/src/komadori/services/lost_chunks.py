@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 def take_back(ctx: Context) -> None:
     """Take the chunks of workers that are gone."""
     with ctx.sessions.read() as session:
-        held = chunk_rows.held(session)
+        held = chunk_rows.held(session, ctx.options.lease_s)
     lost = sorted(_lost(ctx, held), key=attrgetter("job_id", "chunk_id"))
     for job_id, group in groupby(lost, key=attrgetter("job_id")):
         with ctx.sessions.write() as session:
@@ -66,7 +66,7 @@ def _lost(ctx: Context, held: Sequence[Held]) -> list[Held]:
 def _take_back(ctx: Context, session: Session, job_id: int, lost: Sequence[Held]) -> None:
     job = jobs.lock(session, job_id)
     for held in lost:
-        chunk = chunk_rows.lock_lost(session, held)
+        chunk = chunk_rows.lock_lost(session, held, ctx.options.lease_s)
         if chunk is None:
             continue
         if job.is_cancel_requested:

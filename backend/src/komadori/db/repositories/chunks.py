@@ -69,7 +69,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A chunk that runs: whose it is, and whether its lease has run out."""
+    """A chunk that runs: whose it is, and whether its lease has run out or cannot be one."""
 
     chunk_id: int
     job_id: int
@@ -235,22 +235,21 @@ def set_total(session: Session, chunk: Chunk, total: int) -> None:
     session.execute(update(ChunkRow).where(_owned(chunk.id, chunk.owner)).values(total=total))
 
 
-def held(session: Session) -> list[Held]:
+def held(session: Session, lease_s: float) -> list[Held]:
     """The chunks that run, oldest first."""
-    is_expired = ChunkRow.lease_until_s < now_s()
     rows = session.execute(
-        select(ChunkRow.id, ChunkRow.job_id, ChunkRow.owner, is_expired)
+        select(ChunkRow.id, ChunkRow.job_id, ChunkRow.owner, _is_over(lease_s))
         .where(ChunkRow.state == JobState.RUNNING.value)
         .order_by(ChunkRow.id)
     )
     return [Held(chunk_id, job_id, owner or "", bool(expired)) for chunk_id, job_id, owner, expired in rows]
 
 
-def lock_lost(session: Session, lost: Held) -> Chunk | None:
+def lock_lost(session: Session, lost: Held, lease_s: float) -> Chunk | None:
     """A chunk of a locked job that still runs as it was seen; None when its owner has gone on since."""
     is_as_seen = _owned(lost.chunk_id, lost.owner)
     if lost.is_expired:
-        is_as_seen = and_(is_as_seen, ChunkRow.lease_until_s < now_s())
+        is_as_seen = and_(is_as_seen, _is_over(lease_s))
     row = session.scalar(select(ChunkRow).where(is_as_seen).with_for_update())
     return None if row is None else _chunk(row)
 
@@ -356,6 +355,11 @@ def _add_issues(session: Session, chunk: Chunk, issues: Iterable[Issue]) -> None
     ]
     if rows:
         session.execute(insert(JobIssueRow), rows)
+
+
+def _is_over(lease_s: float) -> ColumnElement[bool]:
+    """A lease that ends further ahead than any does was given before the clock was set back."""
+    return or_(ChunkRow.lease_until_s < now_s(), ChunkRow.lease_until_s > now_s() + 3 * lease_s)
 
 
 def _owned(chunk_id: int, owner: str | None) -> ColumnElement[bool]:
