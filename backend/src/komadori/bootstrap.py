@@ -19,6 +19,7 @@ from komadori.ml.cards import Card, open_card
 from komadori.ml.checkpoints import ModelStore
 from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.smaller_batches import BatchingEmbedder, BatchingSegmenter, BatchLimit
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
 from komadori.services import annotate, embed, export, ingest, models, verify
@@ -143,11 +144,17 @@ class WorkerParts:
         self._segmenter: ConceptSegmenter | None = None
         self._turns: Turns = NoTurns()
         self._card: Card | None = None
+        self._limit: BatchLimit | None = None
 
     @property
     def waiting(self) -> str | None:
         """Whose turn on the card this worker has been waiting for, if that has been long."""
         return self._turns.waiting
+
+    @property
+    def remark(self) -> str | None:
+        """What else people should know of the model, if anything."""
+        return None if self._limit is None else self._limit.remark
 
     @property
     def lacking(self) -> str:
@@ -232,9 +239,11 @@ class WorkerParts:
     def _load_model(self) -> str:
         if self._queue == Queue.SIGLIP:
             if self._embedder is None:  # else only the index was lacking
-                self._embedder = TurnTakingEmbedder(load_embedder(self._settings), self._turns)
+                embedder = BatchingEmbedder(load_embedder(self._settings))
+                self._embedder, self._limit = TurnTakingEmbedder(embedder, self._turns), embedder.limit
             return f"{self._embedder.space.model_id} on {self._embedder.device_name}"
-        self._segmenter = TurnTakingSegmenter(load_segmenter(self._settings), self._turns)
+        segmenter = BatchingSegmenter(load_segmenter(self._settings))
+        self._segmenter, self._limit = TurnTakingSegmenter(segmenter, self._turns), segmenter.limit
         return f"{self._segmenter.model_id} on {self._segmenter.device_name}"
 
     def _pull(self, ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:

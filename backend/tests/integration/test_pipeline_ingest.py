@@ -237,10 +237,10 @@ def test_a_file_that_is_still_written_is_not_added(
     growing = tmp_path / "growing.mp4"
     shutil.copy(clip("h264.mp4"), growing)
 
-    def probe_while_writing(path: Path) -> Any:
+    def probe_while_writing(path: Path, **how: Any) -> Any:
         with path.open("ab") as file:
             file.write(b"more")
-        return probe_video(path)
+        return probe_video(path, **how)
 
     monkeypatch.setattr(ingest, "probe_video", probe_while_writing)
     job = system.add(growing, EVERY_SECOND)

@@ -7,6 +7,7 @@ import pytest
 
 from komadori.core import masks
 from komadori.core.errors import InputError
+from komadori.core.progress import Cancelled, NoProgress, stoppable
 from komadori.core.types import ConceptPrompt, Detections, Image
 from komadori.ml.segmenters.sam3 import Sam3Segmenter
 from tests.support import checkpoints
@@ -212,3 +213,23 @@ def test_duplicates_are_looked_for_within_a_prompt_only(segmenter: Sam3Segmenter
 
     assert first.masks == second.masks
     assert set(second.class_names) == {"b"}
+
+
+def test_a_cancel_is_heard_between_two_passes_of_prompts(segmenter: Sam3Segmenter) -> None:
+    """On a processor one pass may take seconds, and a frame may be asked for a hundred concepts."""
+
+    class StopAtTheThirdLook(NoProgress):
+        looks = 0
+
+        def check_cancelled(self) -> None:
+            self.looks += 1
+            if self.looks == 3:
+                raise Cancelled
+
+    segmenter.prompts_per_pass = 1
+    progress = StopAtTheThirdLook()
+
+    with stoppable(progress), pytest.raises(Cancelled):
+        segmenter.segment([FRAMES[1]], [words(f"thing {n}") for n in range(6)], **LOOSE)
+
+    assert progress.looks == 3

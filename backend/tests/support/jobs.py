@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import update
+
 from komadori.bootstrap import open_context, prepare_home
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Job, JobState, Priority, Queue
@@ -11,6 +13,7 @@ from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as rows
 from komadori.db.repositories import projects
 from komadori.db.repositories.chunks import Counts, NewChunk
+from komadori.db.tables import ChunkRow
 from komadori.services import jobs
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult
@@ -55,6 +58,11 @@ class JobSystem:
     def chunks(self, job_id: int) -> Sequence[Chunk]:
         with self.ctx.sessions.read() as session:
             return chunk_rows.of_job(session, job_id)
+
+    def expire(self, chunk_id: int) -> None:
+        """Let the lease of a chunk run out now, as when the clock has stepped or the machine has slept."""
+        with self.ctx.sessions.write() as session:
+            session.execute(update(ChunkRow).where(ChunkRow.id == chunk_id).values(lease_until_s=0.0))
 
     def run(self, chunk_id: int, work: jobs.ChunkWork, owner: str = "worker-a") -> JobState | None:
         return jobs.run_chunk(self.ctx, chunk_id, {KIND: work}, owner)

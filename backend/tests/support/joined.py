@@ -89,7 +89,7 @@ class Joined:
     def owners(self) -> set[str]:
         """Who works on a chunk now."""
         with self.here.ctx.sessions.read() as session:
-            return {owner for _, owner in chunk_rows.owned(session)}
+            return {held.owner for held in chunk_rows.held(session, 30.0)}
 
 
 @contextmanager

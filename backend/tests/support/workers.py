@@ -89,10 +89,14 @@ class Installation:
 
     def stop(self, queue: Queue) -> list[int]:
         """SIGTERM for the workers of a queue: how they ended."""
-        processes = self._processes.pop(queue)
+        return [process.wait(60) for process in self.terminate(queue)]
+
+    def terminate(self, *queues: Queue) -> list[subprocess.Popen[bytes]]:
+        """SIGTERM for the workers of these queues, which may take their time to end."""
+        processes = [process for queue in queues for process in self._processes.pop(queue)]
         for process in processes:
             process.terminate()
-        return [process.wait(60) for process in processes]
+        return processes
 
     def workers(self, queue: Queue) -> list[Worker]:
         """The workers of a queue that report."""

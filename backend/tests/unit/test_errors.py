@@ -6,7 +6,16 @@ import re
 import pytest
 
 from komadori.core import errors
-from komadori.core.errors import HubError, InputError, KomadoriError, MediaError, ModelError, StorageError
+from komadori.core.errors import (
+    DecoderKilledError,
+    DeviceMemoryError,
+    HubError,
+    InputError,
+    KomadoriError,
+    MediaError,
+    ModelError,
+    StorageError,
+)
 
 TREE = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, KomadoriError)]
 
@@ -50,7 +59,12 @@ def test_default_codes_are_distinct() -> None:
 
 
 def test_only_failures_of_the_surroundings_are_tried_again() -> None:
-    assert {cls for cls in TREE if cls.is_retryable} == {StorageError, HubError}
+    assert {cls for cls in TREE if cls.is_retryable} == {
+        StorageError,
+        HubError,
+        DecoderKilledError,
+        DeviceMemoryError,
+    }
 
 
 def test_families_are_caught_by_their_parent() -> None:

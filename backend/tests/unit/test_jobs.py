@@ -101,8 +101,8 @@ def test_a_worker_that_lost_its_lease_commits_nothing(system: JobSystem) -> None
     job_id = system.submit(1)
 
     def overtaken(chunk: Chunk, progress: Progress) -> ChunkResult:
-        with system.ctx.sessions.write() as session:
-            chunk_rows.release(session, chunk.id, "worker-a")
+        system.expire(chunk.id)
+        jobs.reap(system.ctx)
         assert system.run(1, succeed, owner="worker-b") is JobState.DONE
         return ChunkResult(
             Counts(failed=chunk.total), [Issue("frame 1", ItemOutcome.FAILED, "must not be seen")]
@@ -176,7 +176,7 @@ def test_a_chunk_that_kills_its_worker_is_set_aside(system: JobSystem) -> None:
         jobs.reap(system.ctx)
     job = system.job(job_id)
     assert (job.state, job.failed) == (JobState.FAILED, 7)
-    assert job.error == "The worker was lost 3 times in a row."
+    assert job.error == "The worker was lost 3 times in a row. Its log and the system's say why."
     assert system.run(1, succeed) is None
 
 

@@ -22,6 +22,8 @@ _LOOK_EVERY_S = 0.1
 _ASK_EVERY_S = 0.5
 _BROKER_START_S = 15.0
 _BROKER_DEATHS_UNTIL_RESET = 3
+_HURRY_S = 3.0
+"""How long those have that should not finish their chunks, to hand them back."""
 
 Say = Callable[[str, str], None]
 """Tells people something about a part, as in ``say("siglip", "ready")``."""
@@ -119,9 +121,14 @@ class Supervisor:
     def _stop_together(self, children: Sequence[ChildProcess], grace_s: float, asked_to_stop: int) -> None:
         for child in children:
             child.terminate()
-        deadline = time.monotonic() + grace_s
+        deadline, is_hurried = time.monotonic() + grace_s, False
         while any(not child.has_stopped() for child in children):
-            if time.monotonic() > deadline or self._stop_signals > asked_to_stop:
+            is_over = time.monotonic() > deadline
+            if not is_hurried and (is_over or self._stop_signals > asked_to_stop):
+                deadline, is_hurried = time.monotonic() + _HURRY_S, True
+                for child in children:
+                    child.terminate_group()
+            elif is_over:
                 for child in children:
                     child.kill()
             time.sleep(_LOOK_EVERY_S)

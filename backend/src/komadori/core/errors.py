@@ -3,11 +3,13 @@
     KomadoriError
     ├── InputError          what the user gave cannot be used
     │   └── MediaError      a file that is no video, or a damaged one
+    │       └── DecoderKilledError  its decoding was killed, by a person or for memory
     ├── NotFoundError       the thing named does not exist
     ├── ConflictError       it would overwrite or contradict what is there
     ├── DependencyError     an extra, a program, a server or a GPU is missing
     ├── ModelError          a checkpoint cannot be found, fetched, read or run
-    │   └── HubError        the model hub does not answer
+    │   ├── HubError        the model hub does not answer
+    │   └── DeviceMemoryError   it needs more memory than is free now
     └── StorageError        a disk or a database failed
         └── PermanentStorageError   and no second attempt will find it healed
 
@@ -59,6 +61,13 @@ class MediaError(InputError):
     default_code = "unreadable-video"
 
 
+class DecoderKilledError(MediaError):
+    """Something outside killed the decoding of a file; the same request may succeed later."""
+
+    default_code = "decoder-killed"
+    is_retryable = True
+
+
 class NotFoundError(KomadoriError):
     """The thing named does not exist."""
 
@@ -87,6 +96,13 @@ class HubError(ModelError):
     """The model hub does not answer; the same request may succeed later."""
 
     default_code = "unreachable-hub"
+    is_retryable = True
+
+
+class DeviceMemoryError(ModelError):
+    """A model needs more memory than is free on its device; others may give some back."""
+
+    default_code = "out-of-memory"
     is_retryable = True
 
 

@@ -1,6 +1,11 @@
 """Progress as every long operation reports it: items done of a total, rate, time left."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
+
+_check: ContextVar[Callable[[], None]] = ContextVar("check", default=lambda: None)
 
 
 class Progress(Protocol):
@@ -25,6 +30,21 @@ class NoProgress:
 
     def check_cancelled(self) -> None:
         """Do nothing."""
+
+
+@contextmanager
+def stoppable(progress: Progress) -> Iterator[None]:
+    """Let the check points in the block ask this progress: for models, whose ports know of none."""
+    token = _check.set(progress.check_cancelled)
+    try:
+        yield
+    finally:
+        _check.reset(token)
+
+
+def check_point() -> None:
+    """Raise :class:`Cancelled` when the operation around is stoppable and should stop here."""
+    _check.get()()
 
 
 def rate_per_s(done: int, elapsed_s: float) -> float | None:

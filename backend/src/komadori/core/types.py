@@ -359,6 +359,7 @@ class Chunk:
     payload: JsonDict
     state: JobState
     attempts: int
+    deaths: int
     owner: str | None
     lease_until_s: float | None
     error: str | None

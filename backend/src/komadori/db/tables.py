@@ -267,7 +267,11 @@ class JobRow(Base):
 
 
 class ChunkRow(Base):
-    """A part of a job: one worker, one transaction. The counts are items, such as frames."""
+    """A part of a job: one worker, one transaction. The counts are items, such as frames.
+
+    ``deaths`` are those attempts that ended with their process; a chunk that is done keeps them only
+    when it was set aside.
+    """
 
     __tablename__ = "chunks"
     __table_args__ = (
@@ -283,6 +287,7 @@ class ChunkRow(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(_JSON)
     state: Mapped[str] = mapped_column(String(20))
     attempts: Mapped[int] = mapped_column(Integer)
+    deaths: Mapped[int] = mapped_column(Integer, server_default="0")
     owner: Mapped[str | None] = mapped_column(Text)
     lease_until_s: Mapped[float | None] = mapped_column(Float)
     published_s: Mapped[float | None] = mapped_column(Float)

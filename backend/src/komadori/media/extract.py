@@ -34,6 +34,7 @@ def extract_segment(
     options: ExtractOptions = DEFAULT_OPTIONS,
     on_frame: Callable[[ExtractedFrame], None],
     limits: MediaLimits = EXTRACT_LIMITS,
+    check_cancelled: Callable[[], object] = lambda: None,
 ) -> SegmentReport:
     """Decode one segment in a child process and hand over each frame as soon as it is written.
 
@@ -47,6 +48,7 @@ def extract_segment(
         on_frame: Called in this thread, once for each target that gave a picture, in order of
             time but for the few that had to be decoded twice. What it raises ends the child.
         limits: What the child may use.
+        check_cancelled: Called a few times a second in another thread; what it raises ends the child too.
 
     Returns:
         What was missing and why, and how it went.
@@ -62,7 +64,14 @@ def extract_segment(
         on_frame(_to_frame(message, facts, out))
 
     request = _request(path, facts, index, segment, out, options, limits)
-    answer = run_child("komadori.media.extract_child", request, path=path, limits=limits, on_message=receive)
+    answer = run_child(
+        "komadori.media.extract_child",
+        request,
+        path=path,
+        limits=limits,
+        on_message=receive,
+        check_cancelled=check_cancelled,
+    )
     return SegmentReport(
         n_decode_errors=int(answer["n_decode_errors"]),
         missing={int(k): str(v) for k, v in answer["missing"].items()},
@@ -82,6 +91,7 @@ def reextract_frames(
     *,
     options: ExtractOptions = DEFAULT_OPTIONS,
     limits: MediaLimits = EXTRACT_LIMITS,
+    check_cancelled: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[int, str]]:
     """Take frames from the source again and yield (decode index, SHA-256 of the JPEG) for each found.
 
@@ -103,7 +113,15 @@ def reextract_frames(
 
         with tempfile.TemporaryDirectory(prefix="komadori-verify-") as folder:
             extract_segment(
-                path, facts, index, segment, Path(folder), options=options, on_frame=note, limits=limits
+                path,
+                facts,
+                index,
+                segment,
+                Path(folder),
+                options=options,
+                on_frame=note,
+                limits=limits,
+                check_cancelled=check_cancelled,
             )
         yield from digests
 

@@ -2,6 +2,7 @@
 
 import base64
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from komadori.core.errors import MediaError
@@ -13,10 +14,16 @@ from komadori.media.sandbox import run_child
 PROBE_LIMITS = MediaLimits(wall_s=300, cpu_s=240)
 
 
-def probe_video(path: Path, *, limits: MediaLimits = PROBE_LIMITS) -> tuple[VideoFacts, PacketIndex]:
+def probe_video(
+    path: Path,
+    *,
+    limits: MediaLimits = PROBE_LIMITS,
+    check_cancelled: Callable[[], object] = lambda: None,
+) -> tuple[VideoFacts, PacketIndex]:
     """The facts of a video file and the index of its packets.
 
-    Reads the whole file once; 6 hours of video cost about one second of processor time.
+    Reads the whole file once; 6 hours of video cost about one second of processor time. What
+    ``check_cancelled`` raises ends it.
 
     Raises:
         MediaError: The file is missing, not a regular file, no video, cut off, too large, or
@@ -26,7 +33,12 @@ def probe_video(path: Path, *, limits: MediaLimits = PROBE_LIMITS) -> tuple[Vide
     check_is_file(path)
     request = {"path": str(path), "max_pixels": limits.max_pixels, "max_packets": limits.max_packets}
     answer = run_child(
-        "komadori.media.probe_child", request, path=path, limits=limits, on_message=lambda _: None
+        "komadori.media.probe_child",
+        request,
+        path=path,
+        limits=limits,
+        on_message=lambda _: None,
+        check_cancelled=check_cancelled,
     )
     index = PacketIndex.from_bytes(base64.b64decode(answer["index"]))
     return VideoFacts.from_dict(answer["facts"]), index

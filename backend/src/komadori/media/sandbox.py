@@ -11,19 +11,21 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from komadori.core.errors import DependencyError, MediaError, StorageError
+from komadori.core.errors import DecoderKilledError, DependencyError, MediaError, StorageError
 from komadori.core.types import JsonDict
 from komadori.media.base import MediaLimits
 
 _OUT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "failed to map segment")
 """What a child says that may not have more memory: Python, the C library, its loader."""
 
+_LOOK_EVERY_S = 0.2
 _STDERR_TAIL_BYTES = 2000
 _MAX_LINE_BYTES = 64 * 1024**2
 _CHILD_ENVIRONMENT = {
@@ -42,6 +44,7 @@ def run_child(
     path: Path,
     limits: MediaLimits,
     on_message: Callable[[JsonDict], None],
+    check_cancelled: Callable[[], object] = lambda: None,
 ) -> JsonDict:
     """Run ``python -m module`` on a request and give each message to ``on_message``.
 
@@ -54,9 +57,11 @@ def run_child(
         path: The file it works on, for messages.
         limits: What it may use.
         on_message: Called in this thread for each message but the last; what it raises ends the child.
+        check_cancelled: Called in another thread, a few times a second; what it raises ends the child too.
 
     Raises:
         MediaError: The child said so, went over a limit, or died.
+        DecoderKilledError: Something killed it, such as the kernel for want of memory.
         StorageError: The child could not write.
         DependencyError: The media packages are not installed.
     """
@@ -71,17 +76,18 @@ def run_child(
             env=_CHILD_ENVIRONMENT,
             start_new_session=True,
         )
-        has_timed_out = threading.Event()
-        timer = threading.Timer(limits.wall_s, _time_out, (child, has_timed_out))
-        timer.start()
+        watch = _Watch(child, limits.wall_s, check_cancelled)
+        watch.start()
         try:
             answer = _converse(child, payload, on_message)
             child.wait()
         finally:
-            timer.cancel()
+            watch.end()
             _kill(child)
+        if watch.stopped_by is not None:
+            raise watch.stopped_by
         if answer is None:
-            raise _died(path, child.returncode, _tail(stderr), limits, has_timed_out.is_set())
+            raise _died(path, child.returncode, _tail(stderr), limits, watch.has_timed_out)
     if answer["kind"] == "error":
         if answer["code"] == StorageError.default_code:
             raise StorageError(answer["message"], hint=answer["hint"])
@@ -109,9 +115,37 @@ def _converse(
     return None
 
 
-def _time_out(child: "subprocess.Popen[bytes]", has_timed_out: threading.Event) -> None:
-    has_timed_out.set()
-    _kill(child)
+class _Watch:
+    """Kills a child whose time is up, or whose answer is no longer wanted."""
+
+    def __init__(
+        self, child: "subprocess.Popen[bytes]", wall_s: float, check_cancelled: Callable[[], object]
+    ) -> None:
+        self.has_timed_out = False
+        self.stopped_by: Exception | None = None
+        self._child = child
+        self._deadline_s = time.monotonic() + wall_s
+        self._check_cancelled = check_cancelled
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name=f"watch-{child.pid}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._is_over.wait(max(0.0, min(_LOOK_EVERY_S, self._deadline_s - time.monotonic()))):
+            try:
+                self._check_cancelled()
+            except Exception as error:  # noqa: BLE001  (it is raised in the thread that waits)
+                self.stopped_by = error
+            self.has_timed_out = time.monotonic() >= self._deadline_s
+            if self.stopped_by is not None or self.has_timed_out:
+                _kill(self._child)
+                return
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
@@ -139,7 +173,12 @@ def _died(
         )
     if has_timed_out:
         cause, code = f"took longer than {limits.wall_s:g} s", "media-time-limit"
-    elif returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+    elif returncode == -signal.SIGKILL:
+        return DecoderKilledError(
+            f"The decoding of {path} was killed from outside, often because the machine has no memory left.",
+            hint="Free some, or let fewer decode at once (KOMADORI_DECODE_WORKERS); then retry the job.",
+        )
+    elif returncode == -signal.SIGXCPU:
         cause, code = f"used more than {limits.cpu_s} s of processor time", "media-time-limit"
     elif any(words in log_line for words in _OUT_OF_MEMORY):
         cause, code = f"needed more than {limits.memory_bytes // 1024**2} MiB of memory", "media-memory-limit"

@@ -5,6 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+_WORDS_OF_TORCH = (
+    "can't allocate memory",  # its allocator of the processor
+    "could not create a primitive",  # oneDNN's, which names no reason
+    "could not create a memory",
+    "out of memory",  # CUDA itself, past torch's books
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",  # and OpenVINO's
+)
+"""In the message of a RuntimeError, which is all that torch raises in these cases."""
+
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -94,9 +104,20 @@ def memory_of(device_name: str) -> DeviceMemory:
     return CudaMemory(device) if device.startswith("cuda") else HostMemory()
 
 
+def free_of_host() -> int | None:
+    """Bytes that this machine could give to processes now; None where it does not say (Linux only)."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024
+    except (OSError, StopIteration):
+        return None
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device has no memory left; torch's class is not there without torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS_OF_TORCH):
         return True
     cause = error.__cause__
     return cause is not None and is_out_of_memory(cause)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from komadori.core import masks
 from komadori.core.errors import InputError, KomadoriError
 from komadori.core.geometry import box_iou
-from komadori.core.progress import Progress
+from komadori.core.progress import Cancelled, Progress, stoppable
 from komadori.core.types import (
     Annotation,
     AnnotationRun,
@@ -42,6 +42,9 @@ from komadori.services.jobs import ChunkResult, split, submit
 
 KIND = "annotate"
 MAX_PROMPTS = 200
+
+_Found = list[tuple[str, Detections]]
+"""By prompt, in the order of the prompts."""
 
 _SAME_OBJECT_IOU = 0.7
 """A proposal that overlaps a decided annotation of its class by this much says nothing new."""
@@ -109,37 +112,53 @@ def request(
 
 
 def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress: Progress) -> ChunkResult:
-    """Annotate those frames of a chunk that the run has not seen."""
+    """Annotate those frames of a chunk that the run has not seen.
+
+    Where it is cancelled amid the chunk, the frames that are finished by then are kept.
+    """
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
     wanted = RunParameters(**{field.name: job.parameters[field.name] for field in fields(RunParameters)})
     with ctx.sessions.write() as session:
         run = _run(session, job.project_id, segmenter, wanted)
     frames = _missing(ctx, run, chunk.payload["frame_ids"], is_forced=job.parameters["force"])
-    progress.advance(chunk.total - len(frames))
-    prompts = [ConceptPrompt(class_name=text, text=text) for text in wanted.prompts]
-    found: dict[int, list[tuple[str, Detections]]] = {}
+    n_seen = chunk.total - len(frames)
+    progress.advance(n_seen)
+    found: dict[int, _Found] = {}
     issues: list[Issue] = []
-    for frame in frames:
-        progress.check_cancelled()
-        try:
-            image = read_frame(ctx.blobs.get(frame.image_key))
-        except KomadoriError as error:
-            issues.append(Issue(f"frame {frame.id}", ItemOutcome.SKIPPED, str(error)))
-            continue
-        by_prompt = segmenter.segment(
-            [image],
-            prompts,
-            score_threshold=wanted.score_threshold,
-            mask_threshold=wanted.mask_threshold,
-        )[0]
-        found[frame.id] = list(zip(wanted.prompts, by_prompt, strict=True))
-        progress.advance()
-    return ChunkResult(
-        Counts(done=chunk.total - len(issues), skipped=len(issues)),
-        issues,
-        _writer(job.project_id, run, found),
-    )
+    write = _writer(job.project_id, run, found)
+    try:
+        with stoppable(progress):
+            for frame in frames:
+                progress.check_cancelled()
+                _annotate(ctx, segmenter, wanted, frame, found, issues)
+                progress.advance()
+    except Cancelled:
+        return ChunkResult(Counts(done=n_seen + len(found)), write=write, is_cancelled=True)
+    return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)
+
+
+def _annotate(
+    ctx: Context,
+    segmenter: ConceptSegmenter,
+    wanted: RunParameters,
+    frame: Frame,
+    found: dict[int, _Found],
+    issues: list[Issue],
+) -> None:
+    """Add what the segmenter finds in a frame, or why it could not be looked at."""
+    try:
+        image = read_frame(ctx.blobs.get(frame.image_key))
+    except KomadoriError as error:
+        issues.append(Issue(f"frame {frame.id}", ItemOutcome.SKIPPED, str(error)))
+        return
+    by_prompt = segmenter.segment(
+        [image],
+        [ConceptPrompt(class_name=text, text=text) for text in wanted.prompts],
+        score_threshold=wanted.score_threshold,
+        mask_threshold=wanted.mask_threshold,
+    )[0]
+    found[frame.id] = list(zip(wanted.prompts, by_prompt, strict=True))
 
 
 def _clean(prompts: Sequence[str]) -> list[str]:
@@ -210,9 +229,7 @@ def _missing(ctx: Context, run: AnnotationRun, frame_ids: Sequence[int], *, is_f
         return videos.get_frames(session, [frame_id for frame_id in frame_ids if frame_id not in seen])
 
 
-def _writer(
-    project_id: int, run: AnnotationRun, found: dict[int, list[tuple[str, Detections]]]
-) -> Callable[[Session], None]:
+def _writer(project_id: int, run: AnnotationRun, found: dict[int, _Found]) -> Callable[[Session], None]:
     def write(session: Session) -> None:
         frame_ids = list(found)
         videos.lock_frames(session, frame_ids)

@@ -1,7 +1,7 @@
 """What every service gets: the ports, already connected, and the options of the installation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from komadori.core.types import EmbeddingSpace
@@ -39,3 +39,6 @@ class Context:
     queue: JobQueue
     index_of: Callable[[EmbeddingSpace], VectorIndex]
     options: Options
+    silent_since: dict[tuple[int, str], float] = field(default_factory=dict)
+    """When the reaper of this process first found a lease run out whose owner lives here, by chunk
+    and owner; of a clock that stands still while the machine sleeps."""

@@ -5,14 +5,16 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core import errors
+from komadori.core.attended import attended
 from komadori.core.errors import InputError, KomadoriError, NotFoundError
-from komadori.core.progress import Progress
+from komadori.core.progress import Cancelled, Progress
 from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, ItemOutcome, Job, Queue
 from komadori.db.repositories import embeddings, projects, videos
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
@@ -61,6 +63,8 @@ def run_chunk(
 ) -> ChunkResult:
     """Embed those frames of a chunk that have no vector in the embedder's space yet.
 
+    Where it is cancelled amid the chunk, the vectors that are there by then are kept.
+
     Args:
         ctx: The ports.
         embedder: The model.
@@ -80,22 +84,26 @@ def run_chunk(
     issues: list[Issue] = []
     ids: list[int] = []
     vectors: list[EmbeddingBatch] = []
-    with stretch or nullcontext():
-        for frames, images in _read_ahead(ctx, missing, embedder.batch_size, issues):
-            progress.check_cancelled()
-            batch = embedder.embed_images(images)
-            issues += _refused(frames, batch)
-            ids += [frames[position].id for position in batch.kept]
-            vectors.append(batch)
-            progress.advance(len(frames))
-            between_batches()
+    is_cancelled = False
+    try:
+        with stretch or nullcontext():
+            for frames, images in _read_ahead(ctx, missing, embedder.batch_size, issues):
+                progress.check_cancelled()
+                batch = embedder.embed_images(images)
+                issues += _refused(frames, batch)
+                ids += [frames[position].id for position in batch.kept]
+                vectors.append(batch)
+                progress.advance(len(frames))
+                between_batches()
+    except Cancelled:
+        is_cancelled = True
     if ids:
-        index.upsert(ids, np.concatenate([batch.vectors for batch in vectors]))
-    return ChunkResult(
-        Counts(done=chunk.total - len(issues), skipped=len(issues)),
-        issues,
-        lambda session: embeddings.mark_embedded(session, space_id, ids),
-    )
+        found = np.concatenate([batch.vectors for batch in vectors])
+        attended(lambda: index.upsert(ids, found), progress.check_cancelled)
+    write = partial(embeddings.mark_embedded, space_id=space_id, frame_ids=ids)
+    if is_cancelled:
+        return ChunkResult(Counts(done=len(there) + len(ids)), write=write, is_cancelled=True)
+    return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)
 
 
 def register(ctx: Context, embedder: ImageTextEmbedder) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from komadori.core import registry
 from komadori.core.errors import InputError, NotFoundError, StorageError
-from komadori.core.progress import Progress
+from komadori.core.progress import Cancelled, Progress
 from komadori.core.types import Chunk, ItemOutcome, Job, JsonDict, Queue, Video, VideoState
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs, projects, videos
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.db.repositories.videos import NewVideo
-from komadori.media.base import ExtractedFrame, ExtractOptions, VideoFacts
+from komadori.media.base import ExtractedFrame, ExtractOptions, SegmentReport, VideoFacts
 from komadori.media.extract import extract_segment
 from komadori.media.packet_index import PacketIndex
 from komadori.media.probe import probe_video
@@ -28,6 +28,7 @@ from komadori.sampling.base import Sampler
 from komadori.services import embed, names, source_file
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, submit
+from komadori.services.portions import Decode, Portion
 from komadori.services.source_file import Stamp, check_path
 
 KIND = "ingest"
@@ -82,7 +83,7 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     path = check_path(job.parameters["path"])
     stamp = source_file.stamp(path)
     sha256 = source_file.sha256_of(path, progress)
-    facts, index = probe_video(path)
+    facts, index = probe_video(path, check_cancelled=progress.check_cancelled)
     source_file.check_unchanged(path, stamp)
     key = index_key(sha256)
     if not ctx.blobs.exists(key):
@@ -102,7 +103,11 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
 
 
 def run_decode(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
-    """Decode one portion of a video, store the pictures and enter them in the ledger."""
+    """Decode one portion of a video, store the pictures and enter them in the ledger.
+
+    Where it is cancelled amid the portion, the frames that are there by then are kept, unless
+    near-duplicates are skipped: that judges each frame by those before it.
+    """
     sampling_id: int = chunk.payload["sampling_id"]
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
@@ -114,35 +119,50 @@ def run_decode(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     shared = set() if _skips_near_duplicates(job) else set(stored)
     wanted = tuple(target for target in segment.targets if target not in decided | shared)
     progress.advance(len(segment.targets) - len(wanted))
+    portion, is_cancelled = Portion(), False
     scratch = ctx.blobs.scratch()
     try:
-        frames, skipped = _extract(ctx, job, video, replace(segment, targets=wanted), scratch, progress)
+        try:
+            if wanted:
+                decode = _decoder(ctx, job, video, segment, scratch, progress)
+                portion.take(decode, wanted, ctx.options.max_attempts)
+        except Cancelled:
+            if _skips_near_duplicates(job):
+                raise
+            is_cancelled = True
+        frames = [frame for frame in portion.frames if frame.skipped is None]
         rows = [_store(ctx, video, frame) for frame in frames if frame.decode_index not in stored]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     chosen = sorted(shared | {frame.decode_index for frame in frames})
+    passed_over = {frame.decode_index: frame.skipped for frame in portion.frames if frame.skipped is not None}
+    passed_over |= portion.missing
 
     def write(session: Session) -> None:
         videos.add_frames(session, rows)
         ids = videos.frame_ids_by_index(session, video.id, video.stream_index, chosen)
         videos.link_sampling(session, sampling_id, list(ids.values()))
-        videos.skip(session, sampling_id, skipped)
         _queue_embedding(ctx, session, job, [ids[index] for index in sorted(ids)])
+        if not is_cancelled:
+            videos.skip(session, sampling_id, passed_over)
 
+    if is_cancelled:
+        n_done = len(segment.targets) - len(wanted) + len(frames)
+        return ChunkResult(Counts(done=n_done), write=write, is_cancelled=True)
     issues = [
         Issue(f"frame {decode_index} of {video.name}", ItemOutcome.SKIPPED, reason)
-        for decode_index, reason in sorted(skipped.items())
+        for decode_index, reason in sorted((passed_over | portion.given_up).items())
     ]
     return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)
 
 
-def load_index(ctx: Context, video: Video) -> PacketIndex:
-    """The packet index of a video; made again when it is gone."""
+def load_index(ctx: Context, video: Video, progress: Progress) -> PacketIndex:
+    """The packet index of a video; made again when it is gone, which can be cancelled."""
     key = index_key(video.sha256)
     try:
         return PacketIndex.from_bytes(ctx.blobs.get(key))
     except (NotFoundError, StorageError):
-        _, index = probe_video(check_path(video.source_uri))
+        _, index = probe_video(check_path(video.source_uri), check_cancelled=progress.check_cancelled)
         ctx.blobs.put(key, index.to_bytes())
         return index
 
@@ -182,34 +202,35 @@ def _plan(ctx: Context, session: Session, job: Job, new: NewVideo, stamp: Stamp,
     _queue_embedding(ctx, session, job, sorted(stored.values()))
 
 
-def _extract(
+def _decoder(
     ctx: Context, job: Job, video: Video, segment: Segment, scratch: Path, progress: Progress
-) -> tuple[list[ExtractedFrame], dict[int, str]]:
-    """The frames of a segment that were kept, and why the others were not, by decode index."""
-    if not segment.targets:
-        return [], {}
-    frames: list[ExtractedFrame] = []
-
-    def on_frame(frame: ExtractedFrame) -> None:
-        frames.append(frame)
-        progress.advance()
-        progress.check_cancelled()
-
-    report = extract_segment(
-        Path(video.source_uri),
-        VideoFacts.from_dict(video.facts),
-        load_index(ctx, video),
-        segment,
-        scratch,
-        options=ExtractOptions(
-            jpeg_quality=ctx.options.jpeg_quality,
-            thumbnail_px=ctx.options.thumbnail_size,
-            skip_near_duplicates=_skips_near_duplicates(job),
-        ),
-        on_frame=on_frame,
+) -> Decode:
+    """How frames of a segment are decoded."""
+    index, facts = load_index(ctx, video, progress), VideoFacts.from_dict(video.facts)
+    options = ExtractOptions(
+        jpeg_quality=ctx.options.jpeg_quality,
+        thumbnail_px=ctx.options.thumbnail_size,
+        skip_near_duplicates=_skips_near_duplicates(job),
     )
-    skipped = {frame.decode_index: frame.skipped for frame in frames if frame.skipped is not None}
-    return [frame for frame in frames if frame.skipped is None], {**skipped, **report.missing}
+
+    def decode(targets: Sequence[int], keep: Callable[[ExtractedFrame], None]) -> SegmentReport:
+        def on_frame(frame: ExtractedFrame) -> None:
+            keep(frame)
+            progress.advance()
+            progress.check_cancelled()
+
+        return extract_segment(
+            Path(video.source_uri),
+            facts,
+            index,
+            replace(segment, targets=tuple(targets)),
+            scratch,
+            options=options,
+            on_frame=on_frame,
+            check_cancelled=progress.check_cancelled,
+        )
+
+    return decode
 
 
 def _skips_near_duplicates(job: Job) -> bool:

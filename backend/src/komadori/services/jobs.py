@@ -2,8 +2,8 @@
 
 The database holds the truth. A worker claims a chunk, renews its lease from a thread
 while it works, and commits the results and the chunk's end in one transaction that is
-fenced by the ownership. Whatever dies, the lease runs out and :func:`reap` queues the
-chunk again, until it was started ``max_attempts`` times.
+fenced by the ownership. Whatever dies, the lease runs out and :func:`reap` takes the chunk
+back, see :mod:`~komadori.services.lost_chunks`.
 """
 
 import logging
@@ -21,7 +21,7 @@ from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories import workers as worker_rows
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
-from komadori.services import ownership
+from komadori.services import lost_chunks
 from komadori.services.context import Context
 
 _HINTS_AHEAD = 16
@@ -44,13 +44,22 @@ class ChunkResult:
 
     ``is_unfinished`` leaves the rest for later: the chunk goes back to the end of its queue,
     what it has done stays counted, and its attempts begin anew. Work that takes hours does it
-    in parts, so that others get their turn and no time limit ends it.
+    in parts, so that others get their turn and no time limit ends it. ``is_cancelled`` says that
+    the work stopped where it was asked to; what it had done by then is kept.
     """
 
     counts: Counts
     issues: Sequence[Issue] = ()
     write: Callable[[Session], None] = field(default=lambda _session: None)
     is_unfinished: bool = False
+    is_cancelled: bool = False
+
+    @property
+    def state(self) -> JobState:
+        """Of the chunk, once this is written."""
+        if self.is_cancelled:
+            return JobState.CANCELLED
+        return JobState.QUEUED if self.is_unfinished else JobState.DONE
 
 
 ChunkWork = Callable[[Chunk, Progress], ChunkResult]
@@ -127,7 +136,11 @@ def run_chunk(ctx: Context, chunk_id: int, work: Mapping[str, ChunkWork], owner:
             state = _do(ctx, chunk, work[chunk.kind], lease, owner)
     except LostLeaseError:
         _log.warning("chunk %s was taken over by another worker; its results are dropped", chunk_id)
+        _forgive(ctx, chunk_id)
         return None
+    except SystemExit:  # told to stop amid the chunk, see worker.tasks
+        _hand_back(ctx, chunk, owner)
+        raise
     return state
 
 
@@ -135,8 +148,7 @@ def _do(ctx: Context, chunk: Chunk, work: ChunkWork, lease: "Lease", owner: str)
     try:
         lease.check_cancelled()
         result = work(chunk, lease)
-        state = JobState.QUEUED if result.is_unfinished else JobState.DONE
-        return _commit(ctx, chunk, owner, state, result)
+        return _commit(ctx, chunk, owner, result.state, result)
     except Cancelled:
         return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts()))
     except LostLeaseError:
@@ -153,6 +165,23 @@ def _give_up(ctx: Context, chunk: Chunk, owner: str, error: str, *, is_final: bo
     if not is_final and chunk.attempts < ctx.options.max_attempts:
         return _commit(ctx, chunk, owner, JobState.QUEUED, ChunkResult(Counts()), error)
     return _commit(ctx, chunk, owner, JobState.FAILED, ChunkResult(Counts()), error)
+
+
+def _forgive(ctx: Context, chunk_id: int) -> None:
+    """This process has slept or hung and was taken for dead, which is no fault of the chunk."""
+    try:
+        with ctx.sessions.write() as session:
+            chunk_rows.forgive(session, chunk_id)
+    except KomadoriError as error:
+        _log.warning("a death of chunk %s could not be taken back: %s", chunk_id, error)
+
+
+def _hand_back(ctx: Context, chunk: Chunk, owner: str) -> None:
+    """Queue a chunk for others; that its process stops in good order is no fault of the chunk."""
+    try:
+        _commit(ctx, chunk, owner, JobState.QUEUED, ChunkResult(Counts()))
+    except (LostLeaseError, KomadoriError) as error:
+        _log.warning("chunk %s could not be handed back: %r", chunk.id, error)
 
 
 def _commit(
@@ -223,19 +252,9 @@ class Lease:
 
 def reap(ctx: Context) -> None:
     """Take back the chunks of workers that are gone, forget those, and send hints that were lost."""
-    with ctx.sessions.read() as session:
-        gone = [
-            (chunk_id, owner) for chunk_id, owner in chunk_rows.owned(session) if ownership.is_gone(owner)
-        ]
+    lost_chunks.take_back(ctx)
     with ctx.sessions.write() as session:
-        for chunk_id, owner in gone:
-            chunk_rows.release(session, chunk_id, owner)
         worker_rows.forget_silent(session)
-        expired = chunk_rows.jobs_with_expired(session)
-    for job_id in expired:
-        with ctx.sessions.write() as session:
-            for chunk in chunk_rows.requeue_expired(session, job_id, ctx.options.max_attempts):
-                _log.warning("chunk %s lost its worker after attempt %s", chunk.id, chunk.attempts)
     announce(ctx)
 
 
@@ -251,7 +270,7 @@ def cancel(ctx: Context, job_id: int) -> Job:
 
 
 def retry(ctx: Context, job_id: int) -> Job:
-    """Queue again what failed or was cancelled.
+    """Queue again what failed, was cancelled, or was set aside.
 
     Raises:
         NotFoundError: There is no such job.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from komadori.core.attended import attended
 from komadori.core.errors import InputError, ModelError, PermanentStorageError, StorageError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Job, Queue
@@ -106,7 +107,10 @@ def run_pull(ctx: Context, store: Store, chunk: Chunk, progress: Progress, *, sl
     if not _is_free(store, source, progress):
         return ChunkResult(Counts(done=chunk.done), is_unfinished=True)
     try:
-        model = store.pull(source, progress=transfer, update=update)
+        # The hub may hold its peace for half a minute, and a person who cancels should not have to wait.
+        model = attended(
+            lambda: store.pull(source, progress=transfer, update=update), progress.check_cancelled
+        )
     except _SliceEnd:
         return ChunkResult(Counts(done=transfer.done_mib), is_unfinished=True)
     except ModelError as error:

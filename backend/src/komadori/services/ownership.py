@@ -23,6 +23,11 @@ def is_gone(owner: str) -> bool:
     return _start_time(int(parts[1])) != parts[2]
 
 
+def is_here(owner: str) -> bool:
+    """Whether it names a process of this machine, living or not."""
+    return owner.rsplit("/", 2)[0] == _namespace()
+
+
 @cache
 def _namespace() -> str:
     try:

@@ -64,9 +64,13 @@ def _differences(
 ) -> list[Issue]:
     """What is wrong with frames of one quality; what only the store has lost is put back."""
     options = ExtractOptions(jpeg_quality=quality, thumbnail_px=ctx.options.thumbnail_size)
-    facts, index = VideoFacts.from_dict(video.facts), load_index(ctx, video)
+    facts, index = VideoFacts.from_dict(video.facts), load_index(ctx, video, progress)
     indices = sorted(frame.decode_index for frame in frames)
-    again = dict(reextract_frames(check_path(video.source_uri), facts, index, indices, options=options))
+    path = check_path(video.source_uri)
+    taken = reextract_frames(
+        path, facts, index, indices, options=options, check_cancelled=progress.check_cancelled
+    )
+    again = dict(taken)
     issues: list[Issue] = []
     lost: list[Frame] = []
     for frame in frames:

@@ -5,9 +5,11 @@ the registration. The database is opened and the model loaded when a child start
 """
 
 import logging
+import signal
 import threading
 import time
 from dataclasses import dataclass, field
+from types import FrameType
 
 from celery import Task, shared_task
 from celery.signals import worker_process_init, worker_process_shutdown
@@ -42,7 +44,8 @@ class Child:
 
     def report(self) -> None:
         """Say that this process lives, and how it is."""
-        report(self.ctx, self.owner, self.queue, self.state, self.parts.waiting or self.detail)
+        detail = "; ".join(filter(None, (self.detail, self.parts.remark)))
+        report(self.ctx, self.owner, self.queue, self.state, self.parts.waiting or detail)
 
     def report_until_left(self) -> None:
         """Report every few seconds."""
@@ -100,6 +103,12 @@ def _start(sender: str, **_signal: object) -> None:
     threading.Thread(target=child.report_until_left, name="report", daemon=True).start()
     child.load()
     _child = child
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """A child that is told to end itself, as when a whole group is stopped, hands its chunk back."""
+    raise SystemExit(0)
 
 
 def _stop(**_signal: object) -> None:

@@ -81,7 +81,7 @@ def cancel(job_id: JobId, as_json: Json = False) -> None:
 
 @app.command()
 def retry(job_id: JobId, as_json: Json = False) -> None:
-    """Do again what failed or was cancelled in a job."""
+    """Do again what failed, was cancelled or was set aside in a job."""
     with connect() as api:
         job = api.job(api.retry_job(job_id).id)
     _answer(job, as_json=as_json)

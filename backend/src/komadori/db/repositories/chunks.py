@@ -37,12 +37,16 @@ from komadori.db.tables import ChunkRow, JobIssueRow, JobRow
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A chunk that is not in the database yet; ``total`` counts its items."""
+    """A chunk that is not in the database yet; ``total`` counts its items.
+
+    ``deaths`` are inherited from the chunk of which it is a part.
+    """
 
     kind: str
     queue: Queue
     payload: JsonDict
     total: int
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class Issue:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A chunk that runs: whose it is, and whether its lease has run out or cannot be one."""
+
+    chunk_id: int
+    job_id: int
+    owner: str
+    is_expired: bool
+
+
 def _unannounced(queue: Queue) -> Subquery:
     """The oldest queued chunks of a queue that were not announced in the last ``stale_<queue>`` seconds."""
     is_unknown = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < _since(queue))
@@ -81,7 +95,6 @@ def _since(queue: Queue) -> ColumnElement[float]:
 
 
 _IS_QUEUED = ChunkRow.state == JobState.QUEUED.value
-_IS_EXPIRED = and_(ChunkRow.state == JobState.RUNNING.value, ChunkRow.lease_until_s < now_s())
 _BUSY_QUEUES = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING.value).distinct()
 _ANNOUNCED = (
     select(ChunkRow.queue, func.count())
@@ -95,10 +108,10 @@ _UNANNOUNCED = union_all(*(select(_unannounced(queue)) for queue in Queue))
 """These run at the end of every chunk, so they are put together once."""
 
 
-def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> None:
-    """Append chunks to a job, in order."""
+def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> Sequence[int]:
+    """Append chunks to a job, in order: their positions."""
     if not new:
-        return
+        return ()
     jobs.lock(session, job_id)
     last = session.scalar(select(func.max(ChunkRow.position)).where(ChunkRow.job_id == job_id))
     start = 0 if last is None else last + 1
@@ -113,6 +126,7 @@ def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> None:
                 "payload": chunk.payload,
                 "state": JobState.QUEUED.value,
                 "attempts": 0,
+                "deaths": chunk.deaths,
                 "total": chunk.total,
                 "done": 0,
                 "skipped": 0,
@@ -121,12 +135,14 @@ def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> None:
             for offset, chunk in enumerate(new)
         ],
     )
+    return range(start, start + len(new))
 
 
 def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attempts: int) -> Chunk | None:
-    """Take a queued chunk, or one whose lease has run out; None when there is nothing to take.
+    """Take a queued chunk; None when there is nothing to take.
 
-    What an unfinished chunk has done (see :func:`finish`) stays counted.
+    What an unfinished chunk has done (see :func:`finish`) stays counted. One whose lease has run out
+    is queued by the reaper first, which knows whether its owner lives.
     """
     job_id = session.scalar(select(ChunkRow.job_id).where(ChunkRow.id == chunk_id))
     if job_id is None:
@@ -134,14 +150,13 @@ def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attem
     job = jobs.lock(session, job_id)
     row = session.execute(
         update(ChunkRow)
-        .where(ChunkRow.id == chunk_id, or_(_IS_QUEUED, _IS_EXPIRED), ChunkRow.attempts < max_attempts)
+        .where(ChunkRow.id == chunk_id, _IS_QUEUED, ChunkRow.attempts < max_attempts)
         .values(
             state=JobState.RUNNING,
             attempts=ChunkRow.attempts + 1,
             owner=owner,
             lease_until_s=now_s() + lease_s,
             error=None,
-            done=case((ChunkRow.state == JobState.QUEUED, ChunkRow.done), else_=0),
             skipped=0,
             failed=0,
         )
@@ -188,8 +203,11 @@ def finish(
     A failed one failed with all of its items.
     """
     job = jobs.lock(session, chunk.job_id)
-    if state in (JobState.QUEUED, JobState.CANCELLED):
-        state = JobState.CANCELLED if job.is_cancel_requested else JobState.QUEUED
+    if state == JobState.CANCELLED and not job.is_cancel_requested:
+        state, counts = JobState.QUEUED, Counts()
+    elif state == JobState.QUEUED and job.is_cancel_requested:
+        state = JobState.CANCELLED
+    begins_anew = state == JobState.QUEUED and error is None
     result = session.execute(
         update(ChunkRow)
         .where(_owned(chunk.id, owner))
@@ -199,7 +217,8 @@ def finish(
             lease_until_s=None,
             published_s=None,
             error=error,
-            attempts=0 if state == JobState.QUEUED and error is None else ChunkRow.attempts,
+            attempts=0 if begins_anew else ChunkRow.attempts,
+            deaths=0 if begins_anew or state == JobState.DONE else ChunkRow.deaths,
             done=counts.done,
             skipped=counts.skipped,
             failed=ChunkRow.total if state == JobState.FAILED else counts.failed,
@@ -216,44 +235,64 @@ def set_total(session: Session, chunk: Chunk, total: int) -> None:
     session.execute(update(ChunkRow).where(_owned(chunk.id, chunk.owner)).values(total=total))
 
 
-def release(session: Session, chunk_id: int, owner: str) -> None:
-    """Let the lease of a chunk run out at once, because its owner is known to be gone."""
-    session.execute(update(ChunkRow).where(_owned(chunk_id, owner)).values(lease_until_s=0.0))
-
-
-def owned(session: Session) -> list[tuple[int, str]]:
-    """The chunks that run, with their owners."""
+def held(session: Session, lease_s: float) -> list[Held]:
+    """The chunks that run, oldest first."""
     rows = session.execute(
-        select(ChunkRow.id, ChunkRow.owner)
-        .where(ChunkRow.state == JobState.RUNNING, ChunkRow.owner.is_not(None))
+        select(ChunkRow.id, ChunkRow.job_id, ChunkRow.owner, _is_over(lease_s))
+        .where(ChunkRow.state == JobState.RUNNING.value)
         .order_by(ChunkRow.id)
     )
-    return [(chunk_id, owner) for chunk_id, owner in rows if owner]
+    return [Held(chunk_id, job_id, owner or "", bool(expired)) for chunk_id, job_id, owner, expired in rows]
 
 
-def jobs_with_expired(session: Session) -> list[int]:
-    """The jobs that have chunks whose owner fell silent."""
-    return list(session.scalars(select(ChunkRow.job_id).where(_IS_EXPIRED).distinct()))
+def lock_lost(session: Session, lost: Held, lease_s: float) -> Chunk | None:
+    """A chunk of a locked job that still runs as it was seen; None when its owner has gone on since."""
+    is_as_seen = _owned(lost.chunk_id, lost.owner)
+    if lost.is_expired:
+        is_as_seen = and_(is_as_seen, _is_over(lease_s))
+    row = session.scalar(select(ChunkRow).where(is_as_seen).with_for_update())
+    return None if row is None else _chunk(row)
 
 
-def requeue_expired(session: Session, job_id: int, max_attempts: int) -> list[Chunk]:
-    """Queue a job's chunks whose owner fell silent; set aside those that were started too often."""
-    job = jobs.lock(session, job_id)
-    rows = session.scalars(
-        select(ChunkRow).where(ChunkRow.job_id == job_id, _IS_EXPIRED).order_by(ChunkRow.id).with_for_update()
-    ).all()
-    for row in rows:
-        is_poison = row.attempts >= max_attempts
-        row.state = JobState.FAILED if is_poison else JobState.QUEUED
-        row.owner, row.lease_until_s, row.published_s = None, None, None
-        row.error = f"The worker was lost {row.attempts} times in a row." if is_poison else None
-        row.done, row.skipped, row.failed = 0, 0, row.total if is_poison else 0
-    session.flush()
-    if job.is_cancel_requested:
-        jobs.cancel_queued(session, job_id)
-    if rows:
-        jobs.settle(session, job_id)
-    return [_chunk(row) for row in rows]
+def lose(
+    session: Session, chunk: Chunk, state: JobState, counts: Counts, error: str, issues: Iterable[Issue] = ()
+) -> None:
+    """Take a chunk from an owner that is gone: one more death."""
+    session.execute(
+        update(ChunkRow)
+        .where(ChunkRow.id == chunk.id)
+        .values(
+            state=state,
+            owner=None,
+            lease_until_s=None,
+            published_s=None,
+            error=error,
+            deaths=chunk.deaths + 1,
+            done=counts.done,
+            skipped=counts.skipped,
+            failed=counts.failed,
+        )
+    )
+    _add_issues(session, chunk, issues)
+
+
+def empty(session: Session, chunk: Chunk) -> None:
+    """Say that the items of a chunk are counted in others now."""
+    session.execute(update(ChunkRow).where(ChunkRow.id == chunk.id).values(total=0))
+
+
+def forgive(session: Session, chunk_id: int) -> None:
+    """Take back one death of a chunk, because the owner that had seemed dead lives."""
+    session.execute(
+        update(ChunkRow)
+        .where(
+            ChunkRow.id == chunk_id,
+            ChunkRow.deaths > 0,
+            ChunkRow.attempts > 0,
+            ChunkRow.state.in_((JobState.QUEUED, JobState.RUNNING)),
+        )
+        .values(deaths=ChunkRow.deaths - 1, attempts=ChunkRow.attempts - 1)
+    )
 
 
 def take_unannounced(
@@ -318,6 +357,11 @@ def _add_issues(session: Session, chunk: Chunk, issues: Iterable[Issue]) -> None
         session.execute(insert(JobIssueRow), rows)
 
 
+def _is_over(lease_s: float) -> ColumnElement[bool]:
+    """A lease that ends further ahead than any does was given before the clock was set back."""
+    return or_(ChunkRow.lease_until_s < now_s(), ChunkRow.lease_until_s > now_s() + 3 * lease_s)
+
+
 def _owned(chunk_id: int, owner: str | None) -> ColumnElement[bool]:
     return and_(ChunkRow.id == chunk_id, ChunkRow.owner == owner, ChunkRow.state == JobState.RUNNING)
 
@@ -332,6 +376,7 @@ def _chunk(row: ChunkRow) -> Chunk:
         payload=row.payload,
         state=JobState(row.state),
         attempts=row.attempts,
+        deaths=row.deaths,
         owner=row.owner,
         lease_until_s=row.lease_until_s,
         error=row.error,

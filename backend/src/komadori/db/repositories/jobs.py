@@ -3,15 +3,20 @@
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from komadori.core.errors import NotFoundError
 from komadori.core.types import Job, JobState, JsonDict, VideoState
 from komadori.db.repositories.statements import n_changed
-from komadori.db.tables import ChunkRow, FrameRow, JobRow, ProjectRow, VideoRow
+from komadori.db.tables import ChunkRow, FrameRow, JobIssueRow, JobRow, ProjectRow, VideoRow
 
 _LIVE = (JobState.QUEUED, JobState.RUNNING)
+
+_IS_SET_ASIDE = and_(ChunkRow.state == JobState.DONE, ChunkRow.deaths > 0, ChunkRow.total > 0)
+"""The only item of these chunks was skipped because it ended its worker too often."""
+
+_MAY_BE_RETRIED = or_(ChunkRow.state.in_((JobState.FAILED, JobState.CANCELLED)), _IS_SET_ASIDE)
 
 
 def create(
@@ -96,15 +101,18 @@ def cancel_queued(session: Session, job_id: int) -> None:
 
 
 def reopen(session: Session, job_id: int) -> int:
-    """Queue the failed and cancelled chunks of a job again: how many there were.
+    """Queue the failed and cancelled chunks of a job again, and those set aside: how many there were.
 
     Those that run and were asked to stop go on, or are queued again when they have stopped.
     """
     job = lock(session, job_id)
+    set_aside = select(ChunkRow.id).where(ChunkRow.job_id == job_id, _IS_SET_ASIDE)
+    session.execute(delete(JobIssueRow).where(JobIssueRow.chunk_id.in_(set_aside)))
+    fresh = dict.fromkeys(("attempts", "deaths", "done", "skipped", "failed"), 0)
     result = session.execute(
         update(ChunkRow)
-        .where(ChunkRow.job_id == job_id, ChunkRow.state.in_((JobState.FAILED, JobState.CANCELLED)))
-        .values(state=JobState.QUEUED, attempts=0, error=None, published_s=None, done=0, skipped=0, failed=0)
+        .where(ChunkRow.job_id == job_id, _MAY_BE_RETRIED)
+        .values(state=JobState.QUEUED, error=None, published_s=None, **fresh)
     )
     if n_changed(result):
         job.state, job.error, job.finished_s = JobState.QUEUED, None, None

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from komadori.core.errors import ModelError
+from komadori.core.progress import check_point
 from komadori.core.types import ConceptPrompt, Detections, Image
 from komadori.ml import torchvision_shim
 from komadori.ml.catalogue import adapter_for
@@ -118,6 +119,7 @@ class Sam3Segmenter:
         features = self._images.encode(image, keep=keep)
         found: dict[int, Detections] = {}
         for positions in self._passes(queries):
+            check_point()  # on a processor a pass may take seconds, and there may be a hundred
             relative = _relative_cxcywh(np.stack([boxes[i] for i in positions]), size_hw)
             outputs = self._run_head(features, [queries[i] for i in positions], relative)
             for row, i in enumerate(positions):
