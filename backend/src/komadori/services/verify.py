@@ -88,6 +88,8 @@ def _difference_in_store(ctx: Context, frame: Frame) -> str | None:
         return "the stored picture is gone"
     if hashlib.sha256(ctx.blobs.get(frame.image_key)).hexdigest() != frame.image_sha256:
         return "the stored picture is not the one of the ledger"
+    if not ctx.blobs.exists(frame.thumbnail_key):
+        return "the stored thumbnail is gone"
     return None
 
 
