@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from komadori.bootstrap import open_store
 from komadori.core.types import AnnotationStatus
+from komadori.db.repositories import audits
 from komadori.services import annotate, check, export, review, search
 from komadori.services.audit.findings import Kind
 from komadori.services.audit.look import Store
@@ -63,6 +64,12 @@ class Filled:
         return self.store.blobs / self.value(f"SELECT thumbnail_key FROM frames WHERE id = {frame_id}")
 
     @property
+    def export_target(self) -> Path:
+        with self.store.sessions.read() as session:
+            ((_, directory, _),) = audits.export_targets(session, export.KIND)
+        return Path(directory)
+
+    @property
     def index(self) -> Path:
         """The folder of the only index."""
         (folder,) = self.store.vectors.iterdir()
@@ -93,6 +100,7 @@ def opened(settings: Settings) -> Iterator[Filled]:
 @contextmanager
 def copied(template: Settings, folder: Path) -> Iterator[Filled]:
     """A store of its own, made of one that lies on SQLite."""
-    shutil.copytree(template.home, folder / "home")
+    shutil.copytree(template.home.parent, folder, dirs_exist_ok=True)
     with opened(template.model_copy(update={"home": folder / "home"})) as made:
+        made.run(f"UPDATE jobs SET parameters = replace(parameters, '{template.home.parent}', '{folder}')")
         yield made

@@ -160,13 +160,12 @@ def leftovers(target: Path, job_id: int) -> list[Path]:
     return sorted(target.parent.glob(f"{glob.escape(_prefix(target, job_id))}*"))
 
 
-def clear_leftovers(target: Path, job_id: int) -> None:
-    """Remove what attempts of a job left, and put back a former export that one had moved away."""
-    for left in leftovers(target, job_id):
-        if left.suffix == _FORMER and any(left.iterdir()) and not target.exists():
-            left.rename(target)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
+def clear_leftover(left: Path, target: Path) -> None:
+    """Remove what an attempt left, or put back the former export that it had moved away."""
+    if left.suffix == _FORMER and any(left.iterdir()) and not target.exists():
+        left.rename(target)
+    else:
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _prefix(target: Path, job_id: int) -> str:
@@ -179,7 +178,8 @@ def _write(
     prefix = _prefix(target, job_id)
     with disk.storage_errors(f"make a folder for the export beside {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(target, job_id)
+        for left in leftovers(target, job_id):
+            clear_leftover(left, target)
         beside = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
         with disk.storage_errors(f"write the export to {target}; a former one there is untouched"):

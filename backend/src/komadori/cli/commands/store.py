@@ -37,6 +37,39 @@ def check(
         raise typer.Exit(1)
 
 
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when the database knows less than half of the frames.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove what nothing names any more: files, vectors and rows without a parent, unfinished writing.
+
+    Works on the home itself, whether Komadori runs or not. Leaves alone what was touched within a day.
+    """
+    from komadori.bootstrap import open_store
+    from komadori.services import garbage
+
+    store = open_store(read_settings())
+    with closing(store.sessions), output.spinner("Looking for what nothing names ..."):
+        found = garbage.collect(store, is_dry_run=dry_run, is_forced=force)
+    if as_json:
+        output.print_json(found.as_json())
+        return
+    for kind, n in found.counts.items():
+        output.line(f"{kind.value}: {n:,}, {output.size(found.n_bytes[kind])}")
+        for name in found.names[kind][:_SHOWN]:
+            output.line(f"  {name}")
+        if n > _SHOWN:
+            output.line(f"  and {n - _SHOWN:,} more")
+    total = output.size(sum(found.n_bytes.values()))
+    if not found.counts:
+        output.line("There is nothing to remove.")
+    else:
+        output.line(f"{total} {'would be' if dry_run else 'were'} removed.")
+
+
 def _show(report: object) -> None:
     from komadori.services.check import Report
 

@@ -286,6 +286,11 @@ def frame_files(session: Session, sha256: str, decode_indices: Sequence[int]) ->
     return {key for row in rows for key in row}
 
 
+def sha256s(session: Session, video_ids: Sequence[int]) -> set[str]:
+    """The SHA-256 of those videos."""
+    return set(session.scalars(select(VideoRow.sha256).where(VideoRow.id.in_(video_ids))))
+
+
 def known_videos(session: Session, sha256s: Sequence[str]) -> set[str]:
     """Which of these are the SHA-256 of a video."""
     return set(session.scalars(select(VideoRow.sha256).where(VideoRow.sha256.in_(sha256s))))

@@ -42,15 +42,15 @@ def look_at_blobs(look: Look) -> Iterator[Finding]:
             found = unnamed(session, batch)
         for path in found:
             if look.is_old(path, "files"):
-                yield Finding(Kind.ORPHAN_FILE, _name(look, path), "No row names it.")
+                yield Finding(Kind.ORPHAN_FILE, look.name(path), "No row names it.")
     for path in _unknown(look.store.blobs):
-        yield Finding(Kind.UNKNOWN_FILE, _name(look, path), "It is none of Komadori's.")
+        yield Finding(Kind.UNKNOWN_FILE, look.name(path), "It is none of Komadori's.")
 
 
 def look_at_leftovers(look: Look) -> Iterator[Finding]:
     """What processes that were killed have left: scratch, exports, downloads, locks."""
     for path in stale_scratch(look):
-        yield Finding(Kind.STALE_SCRATCH, _name(look, path), "What was being written there was never ended.")
+        yield Finding(Kind.STALE_SCRATCH, look.name(path), "What was being written there was never ended.")
     for path in stale_exports(look):
         yield Finding(Kind.STALE_EXPORT, str(path), "The export that wrote it was never ended.")
     for path in stale_downloads(look):
@@ -88,16 +88,16 @@ def stale_scratch(look: Look) -> list[Path]:
     return [path for path in _entries(look.store.blobs / _SCRATCH) if _is_left(look, path, "scratch")]
 
 
-def stale_exports(look: Look) -> list[Path]:
-    """The folders beside the targets of exports that do not run."""
+def stale_exports(look: Look) -> dict[Path, Path]:
+    """What exports that do not run have left beside their targets, each with its target."""
     with look.store.sessions.read() as session:
         targets = list(audits.export_targets(session, export.KIND))
-    return [
-        path
+    return {
+        path: Path(directory)
         for job_id, directory, is_running in targets
         for path in ([] if is_running else export.leftovers(Path(directory), job_id))
         if _is_left(look, path, "exports")
-    ]
+    }
 
 
 def stale_downloads(look: Look) -> list[Path]:
@@ -179,8 +179,3 @@ def _listens(path: Path) -> bool:
         except OSError:
             return True
     return True
-
-
-def _name(look: Look, path: Path) -> str:
-    """The path as the blob store knows it."""
-    return path.relative_to(look.store.home).as_posix()

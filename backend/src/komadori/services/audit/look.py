@@ -70,6 +70,10 @@ class Look:
         self.young[what] += 1
         return False
 
+    def name(self, path: Path) -> str:
+        """A file of the home, as people are told of it."""
+        return path.relative_to(self.store.home).as_posix()
+
 
 Part = Callable[[Look], Iterator[Finding]]
 """Looks at one part of the store; to be run again for a second look."""
