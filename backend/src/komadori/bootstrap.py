@@ -10,7 +10,7 @@ from typing import Any
 
 from komadori.core import registry
 from komadori.core.device_turns import NoTurns, Turns
-from komadori.core.errors import KomadoriError, ModelError, NotFoundError
+from komadori.core.errors import ConflictError, KomadoriError, ModelError, NotFoundError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingSpace, Queue
 from komadori.db import migrate
@@ -22,7 +22,7 @@ from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
-from komadori.services import annotate, embed, export, ingest, models, verify
+from komadori.services import annotate, backup, embed, export, ingest, models, verify
 from komadori.services.audit.look import Store
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
@@ -95,6 +95,12 @@ def open_store(settings: Settings) -> Store:
 
 def prepare_home(settings: Settings) -> None:
     """Make the folders, bring the database to the newest schema and see that the default project exists."""
+    if (settings.home / backup.UNFINISHED).is_dir():
+        raise ConflictError(
+            f"A restore into {settings.home} was interrupted, so its data is not whole.",
+            hint="Run `komadori restore DIR` again; it begins anew.",
+            code="unfinished-restore",
+        )
     settings.home.mkdir(parents=True, exist_ok=True)
     sessions = Sessions(settings.effective_database_url)
     try:

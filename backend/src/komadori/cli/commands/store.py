@@ -1,6 +1,8 @@
 """Commands that look after the data of this machine: check, gc, backup, restore. They need no API."""
 
 from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,6 +70,68 @@ def gc(
         output.line("There is nothing to remove.")
     else:
         output.line(f"{total} {'would be' if dry_run else 'were'} removed.")
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")],
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy pictures even where a second name for them would do.")
+    ] = False,
+    without_vectors: Annotated[
+        bool, typer.Option("--without-vectors", help="Leave out what can be made again from the frames.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Back up everything but models and videos, while Komadori runs or not."""
+    from komadori.bootstrap import open_store
+    from komadori.services import backup as service
+
+    settings = read_settings()
+    store = open_store(settings)
+    with closing(store.sessions), output.spinner(f"Writing a backup to {folder} ..."):
+        about = service.back_up(
+            store,
+            settings.effective_database_url,
+            folder,
+            is_linking=not copy,
+            with_vectors=not without_vectors,
+        )
+    if as_json:
+        output.print_json(asdict(about))
+        return
+    output.line(f"{output.count(about.n_frames, 'frame')}, {output.size(about.n_bytes)} in {folder}.")
+    if about.n_missing:
+        output.line(
+            f"{output.count(about.n_missing, 'picture')} were not in the store; `komadori check` names them."
+        )
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `komadori backup` has written.")],
+    as_json: Json = False,
+) -> None:
+    """Put a backup into an empty home (KOMADORI_HOME), and check it; exit 1 when something is wrong.
+
+    Work that was under way begins again when Komadori starts.
+    """
+    from komadori.bootstrap import open_store
+    from komadori.services import backup as service
+    from komadori.services import check as checking
+
+    settings = read_settings()
+    home = settings.home.absolute()
+    with output.spinner(f"Restoring into {home} ..."):
+        about = service.restore(folder.absolute(), home, settings.effective_database_url)
+        store = open_store(settings)
+        with closing(store.sessions):
+            report = checking.check(store, pause_s=0.0)
+    if as_json:
+        output.print_json({**asdict(about), "check": report.as_json()})
+    else:
+        output.line(f"{output.count(about.n_frames, 'frame')}, {output.size(about.n_bytes)} in {home}.")
+        _show(report)
+    if not report.is_clean:
+        raise typer.Exit(1)
 
 
 def _show(report: object) -> None:
