@@ -15,7 +15,7 @@ from komadori.cli.main import main
 from komadori.core.types import Queue
 from komadori.db import migrate
 from komadori.services import check, ownership
-from komadori.services.audit.findings import HARMLESS, REMEDIES, Kind
+from komadori.services.audit.findings import HARMLESS, MEANINGS, REMEDIES, Kind
 from komadori.settings import Settings
 from tests.support.stores import N_FRAMES, Filled, copied, fill, opened
 
@@ -77,35 +77,38 @@ def test_rows_that_do_not_fit_together_are_named(tmp_path: Path, both_databases:
     assert (Kind.RUN_FRAME, "frame 2") in found
 
 
-@pytest.mark.parametrize(
-    ("statement", "kind"),
-    [
-        ("UPDATE jobs SET finished_s = NULL WHERE id = 1", Kind.JOB_STATE),
-        ("UPDATE chunks SET state = 'failed', failed = total, done = 0 WHERE id = 1", Kind.JOB_STATE),
-        ("UPDATE jobs SET state = 'failed' WHERE id = 1", Kind.JOB_STATE),
-        ("UPDATE chunks SET owner = 'a/1/2' WHERE id = 1", Kind.CHUNK_OWNER),
-        ("UPDATE jobs SET is_open = 1, state = 'running', parent_id = 2 WHERE id = 1", Kind.STUCK_JOB),
-        ("UPDATE chunks SET skipped = -1, done = total + 1 WHERE id = 1", Kind.CHUNK_COUNTS),
-        ("DELETE FROM videos", Kind.ORPHAN_ROW),
-        ("UPDATE frames SET image_sha256 = 'x' WHERE id = 1", Kind.LEDGER),
-        ("UPDATE frames SET image_key = 'frames/aa/x.jpg' WHERE id = 1", Kind.LEDGER),
-        ("UPDATE annotations SET x1 = x0 WHERE id = 1", Kind.ANNOTATION_BOX),
-        ("UPDATE annotations SET mask_height = 9 WHERE id = 2", Kind.ANNOTATION_MASK),
-        ("UPDATE annotations SET mask_counts = x'3131' WHERE id = 2", Kind.ANNOTATION_MASK),
-        ("UPDATE annotations SET confidence = 2 WHERE id = 1", Kind.ANNOTATION_ORIGIN),
-        ("UPDATE annotations SET source = 'nobody' WHERE id = 1", Kind.ANNOTATION_ORIGIN),
-        ("UPDATE annotations SET run_id = NULL WHERE id = 2", Kind.ANNOTATION_ORIGIN),
-        ("DELETE FROM annotation_revisions WHERE revision = 1", Kind.ANNOTATION_REVISIONS),
-        ("DELETE FROM embeddings WHERE frame_id = 2", Kind.ORPHAN_VECTOR),
-        ("INSERT INTO embeddings VALUES (1, 99)", Kind.VECTOR_MISSING),
-        ("UPDATE embedding_spaces SET dim = 8", Kind.INDEX_DAMAGED),
-        ("UPDATE alembic_version SET version_num = '0000'", Kind.SCHEMA),
-    ],
-)
-def test_each_fault_of_the_rows_has_its_kind(filled: Filled, statement: str, kind: Kind) -> None:
-    filled.run(statement)
+FAULTS = [
+    ("UPDATE jobs SET finished_s = NULL WHERE id = 1", Kind.JOB_STATE),
+    ("UPDATE chunks SET state = 'failed', failed = total, done = 0 WHERE id = 1", Kind.JOB_STATE),
+    ("UPDATE jobs SET state = 'failed' WHERE id = 1", Kind.JOB_STATE),
+    ("UPDATE chunks SET owner = 'a/1/2' WHERE id = 1", Kind.CHUNK_OWNER),
+    ("UPDATE jobs SET is_open = 1, state = 'running', parent_id = 2 WHERE id = 1", Kind.STUCK_JOB),
+    ("UPDATE chunks SET skipped = -1, done = total + 1 WHERE id = 1", Kind.CHUNK_COUNTS),
+    ("DELETE FROM videos", Kind.ORPHAN_ROW),
+    ("UPDATE frames SET image_sha256 = 'x' WHERE id = 1", Kind.LEDGER),
+    ("UPDATE frames SET image_key = 'frames/aa/x.jpg' WHERE id = 1", Kind.LEDGER),
+    ("UPDATE annotations SET x1 = x0 WHERE id = 1", Kind.ANNOTATION_BOX),
+    ("UPDATE annotations SET mask_height = 9 WHERE id = 2", Kind.ANNOTATION_MASK),
+    ("UPDATE annotations SET mask_counts = x'3131' WHERE id = 2", Kind.ANNOTATION_MASK),
+    ("UPDATE annotations SET confidence = 2 WHERE id = 1", Kind.ANNOTATION_ORIGIN),
+    ("UPDATE annotations SET source = 'nobody' WHERE id = 1", Kind.ANNOTATION_ORIGIN),
+    ("UPDATE annotations SET run_id = NULL WHERE id = 2", Kind.ANNOTATION_ORIGIN),
+    ("DELETE FROM annotation_revisions WHERE revision = 1", Kind.ANNOTATION_REVISIONS),
+    ("DELETE FROM embeddings WHERE frame_id = 2", Kind.ORPHAN_VECTOR),
+    ("INSERT INTO embeddings VALUES (1, 99)", Kind.VECTOR_MISSING),
+    ("UPDATE embedding_spaces SET dim = 8", Kind.INDEX_DAMAGED),
+    ("UPDATE alembic_version SET version_num = '0000'", Kind.SCHEMA),
+]
 
-    assert kind in {found for found, _ in filled.found()}
+
+def test_each_fault_of_the_rows_has_its_kind(filled: Filled) -> None:
+    database = filled.home / "komadori.db"
+    whole = database.read_bytes()
+    for statement, kind in FAULTS:
+        filled.run(statement)
+        assert kind in {found for found, _ in filled.found()}, statement
+        filled.store.sessions.close()
+        database.write_bytes(whole)
 
 
 def test_pictures_that_are_missing_or_damaged_are_named(filled: Filled) -> None:
@@ -270,8 +273,8 @@ def test_many_findings_of_a_kind_are_counted_and_the_first_named(
     assert [finding.subject for finding in report.findings] == ["frame 1", "frame 2"]
 
 
-def test_every_kind_has_a_remedy() -> None:
-    assert set(REMEDIES) == set(Kind)
+def test_every_kind_has_a_meaning_and_a_remedy() -> None:
+    assert set(REMEDIES) == set(MEANINGS) == set(Kind)
     assert set(Kind) > HARMLESS
 
 

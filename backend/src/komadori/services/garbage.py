@@ -145,7 +145,7 @@ class _Collector:
         with self._store.sessions.write() as session:
             audits.hold_chunks(session)
             if not _is_being_written(session, batch):
-                still = self._old(files.unnamed(session, replace(batch, paths=found)))
+                still = self._old(files.unnamed(session, replace(batch, names=[path.name for path in found])))
                 self._note(Kind.ORPHAN_FILE, still)
                 for path in still:
                     path.unlink(missing_ok=True)
@@ -225,7 +225,7 @@ def _check_home(look: Look) -> None:
         if batch.place == "frames":
             with look.store.sessions.read() as session:
                 n_unnamed += len(files.unnamed(session, batch))
-            n_files += len(batch.paths)
+            n_files += len(batch.names)
     if n_unnamed >= _SUSPICIOUS_FILES and n_unnamed > _SUSPICIOUS_SHARE * n_files:
         raise ConflictError(
             f"The database does not know {n_unnamed:,} of the {n_files:,} images in {look.store.blobs}.",

@@ -31,13 +31,14 @@ class Batch:
 
     place: str
     sha256: str
-    paths: list[Path]
+    folder: Path
+    names: list[str]
 
 
 def look_at_blobs(look: Look) -> Iterator[Finding]:
     """Files that no row names, and such as Komadori does not write."""
     for batch in batches(look):
-        look.seen["files"] += len(batch.paths)
+        look.seen["files"] += len(batch.names)
         with look.store.sessions.read() as session:
             found = unnamed(session, batch)
         for path in found:
@@ -73,14 +74,15 @@ def batches(look: Look) -> Iterator[Batch]:
 def unnamed(session: Session, batch: Batch) -> list[Path]:
     """Those of the files that no row names."""
     if batch.place in _BY_VIDEO:
-        indices = [int(found[1]) for path in batch.paths if (found := _FRAME.fullmatch(path.name))]
+        indices = [int(found[1]) for name in batch.names if (found := _FRAME.fullmatch(name))]
         known = audits.frame_files(session, batch.sha256, indices)
         prefix = f"{batch.place}/{batch.sha256[:2]}/{batch.sha256}"
-        return [path for path in batch.paths if f"{prefix}/{path.name}" not in known]
-    stems = [path.stem for path in batch.paths]
-    ask = audits.known_videos if batch.place == "indexes" else audits.known_pictures
-    known = ask(session, stems)
-    return [path for path in batch.paths if path.stem not in known]
+        left = [name for name in batch.names if f"{prefix}/{name}" not in known]
+    else:
+        ask = audits.known_videos if batch.place == "indexes" else audits.known_pictures
+        known = ask(session, [name.partition(".")[0] for name in batch.names])
+        left = [name for name in batch.names if name.partition(".")[0] not in known]
+    return [batch.folder / name for name in left]
 
 
 def stale_scratch(look: Look) -> list[Path]:
@@ -115,9 +117,9 @@ def stale_locks(look: Look) -> list[Path]:
 
 def _split(place: str, sha256: str, folder: Path, pattern: re.Pattern[str]) -> Iterator[Batch]:
     with os.scandir(folder) as entries:
-        paths = (Path(entry.path) for entry in entries if pattern.fullmatch(entry.name))
-        while found := list(islice(paths, _AT_ONCE)):
-            yield Batch(place, sha256, found)
+        names = (entry.name for entry in entries if pattern.fullmatch(entry.name))
+        while found := list(islice(names, _AT_ONCE)):
+            yield Batch(place, sha256, folder, found)
 
 
 def _unknown(blobs: Path) -> Iterator[Path]:

@@ -52,44 +52,96 @@ _VERIFY = "`komadori verify VIDEO` takes it from the video again."
 _REVIEW = "Correct or delete it in the review."
 _EMBED_ALL = "Stop the siglip workers, remove this folder of vectors, start them, then `komadori embed`."
 
-REMEDIES: dict[Kind, str] = {
-    Kind.DATABASE_DAMAGED: "Restore a backup (`komadori restore`), and look after the disk.",
-    Kind.SCHEMA: "Start the API of this version, which brings the database to its schema; then check again.",
-    Kind.ORPHAN_ROW: _GC,
-    Kind.STUCK_JOB: "`komadori jobs cancel ID`, then `komadori jobs retry ID`.",
-    Kind.JOB_STATE: _DEFECT,
-    Kind.CHUNK_COUNTS: _DEFECT,
-    Kind.CHUNK_MISSING: _DEFECT,
-    Kind.CHUNK_OWNER: _DEFECT,
-    Kind.LOST_CHUNK: "Start Komadori: the API takes it back within seconds, and it is done again.",
-    Kind.SILENT_WORKER: _GC,
-    Kind.HINTS_PILED_UP: "Start a worker for this queue: it throws old hints away at once.",
-    Kind.STUCK_VIDEO: "Add the file again (`komadori add`): what is there already is kept.",
-    Kind.LEDGER: "`komadori verify VIDEO` compares it with the source; report this, it is a defect.",
-    Kind.SAMPLING: "Report this, it is a defect; the frame itself is whole.",
-    Kind.IMAGE_MISSING: _VERIFY,
-    Kind.IMAGE_DAMAGED: _VERIFY,
-    Kind.THUMBNAIL_MISSING: _VERIFY,
-    Kind.THUMBNAIL_DAMAGED: f"Remove the file; {_VERIFY}",
-    Kind.ANNOTATION_BOX: _REVIEW,
-    Kind.ANNOTATION_MASK: _REVIEW,
-    Kind.ANNOTATION_ORIGIN: _REVIEW,
-    Kind.ANNOTATION_REVISIONS: "Report this, it is a defect; the annotation itself is whole.",
-    Kind.RUN_FRAME: "`komadori annotate` with --force looks at the frame again.",
-    Kind.VECTOR_MISSING: "`komadori embed` makes it again.",
-    Kind.VECTOR_DAMAGED: _EMBED_ALL,
-    Kind.INDEX_DAMAGED: _EMBED_ALL,
-    Kind.ORPHAN_VECTOR: _GC,
-    Kind.ORPHAN_INDEX: _GC,
-    Kind.INDEX_LEFTOVER: _GC,
-    Kind.ORPHAN_FILE: _GC,
-    Kind.UNKNOWN_FILE: "Move it elsewhere: it is none of Komadori's, and `gc` leaves it alone.",
-    Kind.STALE_SCRATCH: _GC,
-    Kind.STALE_EXPORT: _GC,
-    Kind.STALE_DOWNLOAD: "`komadori models pull NAME` goes on with it; `komadori gc` removes it.",
-    Kind.STALE_LOCK: _GC,
+_KINDS: dict[Kind, tuple[str, str]] = {
+    Kind.DATABASE_DAMAGED: (
+        "SQLite finds its file damaged.",
+        "Restore a backup (`komadori restore`), and look after the disk.",
+    ),
+    Kind.SCHEMA: (
+        "The database has another schema than this version needs.",
+        "Start the API of this version, which brings the database to its schema; then check again.",
+    ),
+    Kind.ORPHAN_ROW: ("Rows refer to a row that is gone.", _GC),
+    Kind.STUCK_JOB: (
+        "A job that is under way has nothing left to do, or one that has ended has.",
+        "`komadori jobs cancel ID`, then `komadori jobs retry ID`.",
+    ),
+    Kind.JOB_STATE: ("The state of a job is not what its chunks come to.", _DEFECT),
+    Kind.CHUNK_COUNTS: ("The items of a chunk do not add up.", _DEFECT),
+    Kind.CHUNK_MISSING: ("The positions of a job's chunks have a gap.", _DEFECT),
+    Kind.CHUNK_OWNER: ("A chunk runs for nobody, or belongs to somebody without running.", _DEFECT),
+    Kind.LOST_CHUNK: (
+        "A chunk runs whose lease ran out long ago: its worker is dead, or the API is.",
+        "Start Komadori: the API takes it back within seconds, and it is done again.",
+    ),
+    Kind.SILENT_WORKER: ("A worker that has not reported for over an hour is still listed.", _GC),
+    Kind.HINTS_PILED_UP: (
+        "Hundreds of messages wait in the broker.",
+        "Start a worker for this queue: it throws old hints away at once.",
+    ),
+    Kind.STUCK_VIDEO: (
+        "A video waits for its frames, and no job takes them.",
+        "Add the file again (`komadori add`): what is there already is kept.",
+    ),
+    Kind.LEDGER: (
+        "An entry of the frame ledger makes no sense: size, time base, order, keys.",
+        "`komadori verify VIDEO` compares it with the source; report this, it is a defect.",
+    ),
+    Kind.SAMPLING: (
+        "A sampling has chosen a frame of another video.",
+        "Report this, it is a defect; the frame itself is whole.",
+    ),
+    Kind.IMAGE_MISSING: ("The image of a frame is not in the store.", _VERIFY),
+    Kind.IMAGE_DAMAGED: (
+        "The image of a frame is empty; with `--deep`: it is not that of the ledger.",
+        _VERIFY,
+    ),
+    Kind.THUMBNAIL_MISSING: ("The thumbnail of a frame is not in the store.", _VERIFY),
+    Kind.THUMBNAIL_DAMAGED: (
+        "The thumbnail of a frame is empty; with `--deep`: it is no whole JPEG.",
+        f"Remove the file; {_VERIFY}",
+    ),
+    Kind.ANNOTATION_BOX: ("A box has no area, or reaches out of its frame.", _REVIEW),
+    Kind.ANNOTATION_MASK: ("A mask is empty, cannot be read, or is not in the size of its frame.", _REVIEW),
+    Kind.ANNOTATION_ORIGIN: ("Class, source, confidence or run of an annotation do not fit it.", _REVIEW),
+    Kind.ANNOTATION_REVISIONS: (
+        "The former states of an annotation are not all there.",
+        "Report this, it is a defect; the annotation itself is whole.",
+    ),
+    Kind.RUN_FRAME: (
+        "A run says of a frame what cannot be.",
+        "`komadori annotate` with --force looks at the frame again.",
+    ),
+    Kind.VECTOR_MISSING: (
+        "A frame has a vector in the database, and none in the index.",
+        "`komadori embed` makes it again.",
+    ),
+    Kind.VECTOR_DAMAGED: (
+        "A vector is not finite or not of unit norm; with `--deep`: its code is another's.",
+        _EMBED_ALL,
+    ),
+    Kind.INDEX_DAMAGED: ("The files of an index are missing, cut, or of another dimension.", _EMBED_ALL),
+    Kind.ORPHAN_VECTOR: ("A frame has a vector in the index, and none in the database.", _GC),
+    Kind.ORPHAN_INDEX: ("An index belongs to no embedding space of the database.", _GC),
+    Kind.INDEX_LEFTOVER: ("A file in an index is named by nothing there.", _GC),
+    Kind.ORPHAN_FILE: ("A file in the store is named by no row.", _GC),
+    Kind.UNKNOWN_FILE: (
+        "There is something in the store that Komadori does not write.",
+        "Move it elsewhere: it is none of Komadori's, and `gc` leaves it alone.",
+    ),
+    Kind.STALE_SCRATCH: ("Something was being written, and never ended.", _GC),
+    Kind.STALE_EXPORT: ("An export that was never ended lies beside its target.", _GC),
+    Kind.STALE_DOWNLOAD: (
+        "A model was never fetched to its end.",
+        "`komadori models pull NAME` goes on with it; `komadori gc` removes it.",
+    ),
+    Kind.STALE_LOCK: ("The lock of a `komadori up`, or the socket of a broker, whose process is gone.", _GC),
 }
-"""What to do about each kind."""
+"""What each kind means, and what to do about it."""
+
+REMEDIES = {kind: remedy for kind, (_, remedy) in _KINDS.items()}
+MEANINGS = {kind: meaning for kind, (meaning, _) in _KINDS.items()}
+
 
 HARMLESS = frozenset(
     kind for kind, remedy in REMEDIES.items() if remedy == _GC and kind != Kind.ORPHAN_ROW
