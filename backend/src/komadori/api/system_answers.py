@@ -79,11 +79,12 @@ class Space(BaseModel):
 
 
 class QueueState(BaseModel):
-    """How much work waits in a queue, runs and has ended, in chunks."""
+    """How much work waits in a queue, runs, rests in paused jobs and has ended, in chunks."""
 
     queue: Queue
     queued: int
     running: int
+    paused: int
     done: int
     failed: int
     cancelled: int
