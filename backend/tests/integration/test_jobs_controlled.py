@@ -15,6 +15,7 @@ from komadori.db.repositories import jobs as rows
 from komadori.db.repositories.chunks import NewChunk
 from komadori.services import jobs
 from tests.support.app import InlineSystem, inline_system, live_server
+from tests.support.jobs import succeed
 
 JOBS = "/api/v1/jobs"
 
@@ -123,7 +124,7 @@ def test_a_job_of_many_chunks_shows_the_first_and_lists_all(system: InlineSystem
 
 def test_chunks_are_listed_by_their_state(system: InlineSystem) -> None:
     job_id = submit(system, 3)
-    jobs.run_chunk(system.ctx, 2, {"embed": lambda _chunk, _progress: jobs.ChunkResult(jobs.Counts(1))}, "w")
+    jobs.run_chunk(system.ctx, 2, {"embed": succeed}, "worker-a")
     page = system.client.get(f"{JOBS}/{job_id}/chunks", params={"state": "done"}).json()
     assert ([chunk["id"] for chunk in page["items"]], page["total"]) == (["2"], 1)
 
