@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from pkgutil import resolve_name
@@ -15,7 +16,7 @@ from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingSpace, Queue
 from komadori.db import migrate
 from komadori.db.repositories import projects
-from komadori.db.session import Sessions, parse_url
+from komadori.db.session import PATIENCE_S, Sessions, parse_url
 from komadori.ml.cards import Card, open_card
 from komadori.ml.checkpoints import ModelStore
 from komadori.ml.embedders.base import ImageTextEmbedder
@@ -23,6 +24,7 @@ from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.ml.smaller_batches import BatchingEmbedder, BatchingSegmenter, BatchLimit
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
+from komadori.queueing.outbox import Outbox
 from komadori.services import annotate, backup, embed, export, ingest, models, verify
 from komadori.services.audit.look import Store
 from komadori.services.context import Context, Options
@@ -39,19 +41,19 @@ _COUNT_WAITING = "komadori.queueing.celery_queue:count_waiting"
 _log = logging.getLogger(__name__)
 
 
-def open_context(settings: Settings, queue: JobQueue | None = None) -> Context:
+def open_context(
+    settings: Settings, queue: JobQueue | None = None, *, patience_s: float = PATIENCE_S
+) -> Context:
     """Connect everything; one for each process, made after a fork.
 
     The database must be at the newest schema, see :func:`prepare_home`.
     """
     home = settings.home.absolute()
-    if queue is None:
-        queue = registry.factory("queues", "celery_queue")(settings.effective_broker_url)
     return Context(
         home=home,
-        sessions=Sessions(settings.effective_database_url),
+        sessions=Sessions(settings.effective_database_url, patience_s=patience_s),
         blobs=registry.factory("stores", "local")(home / "blobs"),
-        queue=queue,
+        queue=queue or _broker(settings),
         index_of=_index_opener(settings, home / "vectors"),
         options=Options(
             embedder=settings.embedder,
@@ -92,6 +94,18 @@ def open_store(settings: Settings) -> Store:
         waiting_hints=lambda: resolve_name(_COUNT_WAITING)(settings.effective_broker_url),
         lease_s=settings.lease_s,
     )
+
+
+@contextmanager
+def api_context(settings: Settings, *, patience_s: float) -> Iterator[Context]:
+    """What the API has: the index itself, hints that it does not wait for, and less patience."""
+    outbox = Outbox(_broker(settings))
+    ctx = open_context(settings.model_copy(update={"vectors": "local"}), outbox, patience_s=patience_s)
+    try:
+        yield ctx
+    finally:
+        outbox.close()
+        ctx.sessions.close()
 
 
 def prepare_home(settings: Settings) -> None:
@@ -298,6 +312,11 @@ def configure_logging(level: str) -> None:
 def default_worker_processes(settings: Settings) -> int:
     """How many processes the worker of the queue ``default`` has."""
     return settings.decode_workers or len(os.sched_getaffinity(0))
+
+
+def _broker(settings: Settings) -> JobQueue:
+    queue: JobQueue = registry.factory("queues", "celery_queue")(settings.effective_broker_url)
+    return queue
 
 
 def _load_model(settings: Settings, kind: str, source: str, **options: object) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from komadori.core.errors import InputError, PermanentStorageError, StorageError
-from komadori.db import migrate, session
+from komadori.db import migrate
 from komadori.db.session import Sessions, parse_url
 
 
@@ -46,11 +46,8 @@ def test_a_damaged_page_is_not_tried_again(file: Path, sessions: Sessions) -> No
         opened.execute(text("SELECT count(x) FROM t")).all()
 
 
-def test_a_database_that_another_program_holds_is_tried_again(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "_BUSY_TIMEOUT_MS", 10)
-    sessions = Sessions(f"sqlite:///{file}")
+def test_a_database_that_another_program_holds_is_tried_again(file: Path) -> None:
+    sessions = Sessions(f"sqlite:///{file}", patience_s=0.01)
     with sessions.write() as opened:
         opened.execute(text("CREATE TABLE t (x)"))
     other = sqlite3.connect(file, isolation_level=None)
@@ -65,10 +62,7 @@ def test_a_database_that_another_program_holds_is_tried_again(
     assert refused.value.is_retryable
 
 
-def test_the_schema_is_known_while_another_program_writes(
-    file: Path, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "_BUSY_TIMEOUT_MS", 10)
+def test_the_schema_is_known_while_another_program_writes(file: Path, sessions: Sessions) -> None:
     migrate.upgrade(sessions.engine)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -97,17 +91,18 @@ def test_a_full_disk_is_named(sessions: Sessions) -> None:
     assert refused.value.code == "disk-full"
 
 
-def test_too_many_sessions_at_once_are_told_to_wait(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions.engine.pool, "_timeout", 0.01)
-    held = [sessions.engine.connect() for _ in range(15)]
+def test_too_many_sessions_at_once_are_told_to_wait(file: Path) -> None:
+    sessions = Sessions(f"sqlite:///{file}", patience_s=0.01)
+    held = [sessions.readers.connect() for _ in range(15)]
 
     with pytest.raises(StorageError) as refused, sessions.read() as opened:
         opened.connection()
+    with sessions.write() as opened:
+        opened.connection()  # who writes has connections apart
 
     for connection in held:
         connection.close()
+    sessions.close()
     assert refused.value.code == "database-busy"
     assert refused.value.is_retryable
 

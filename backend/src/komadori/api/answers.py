@@ -18,6 +18,7 @@ from komadori.core.types import (
     VideoState,
 )
 from komadori.db.repositories import chunks as chunk_rows
+from komadori.db.repositories import jobs as job_rows
 from komadori.services.search import SearchResult
 
 
@@ -307,14 +308,23 @@ class Job(BaseModel):
 class JobDetail(Job):
     """A job with its parts, and with the jobs that it brought about."""
 
-    chunks: list[Chunk]
+    n_chunks: int
+    waits_for: list[Queue] = Field(description="The queues in which chunks of it wait")
+    chunks: list[Chunk] = Field(description="The first of its chunks; `/jobs/{job_id}/chunks` lists all")
     children: list[str]
 
     @staticmethod
-    def with_parts(job: types.Job, chunks: Sequence[types.Chunk], child_ids: Sequence[int]) -> "JobDetail":
+    def with_parts(
+        job: types.Job,
+        shares: Sequence[job_rows.Share],
+        chunks: Sequence[types.Chunk],
+        child_ids: Sequence[int],
+    ) -> "JobDetail":
         """A job as it is shown alone."""
         return JobDetail(
             **_job_fields(job),
+            n_chunks=sum(share.n for share in shares),
+            waits_for=sorted({share.queue for share in shares if share.state == JobState.QUEUED}),
             chunks=[Chunk.of(chunk) for chunk in chunks],
             children=[str(child_id) for child_id in child_ids],
         )

@@ -1,11 +1,11 @@
 """The HTTP API as an ASGI application. Importing it loads no model library and no decoder."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import anyio
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
 import komadori
@@ -33,7 +33,8 @@ from komadori.api.routes import (
 )
 from komadori.api.schemas import ROOT
 from komadori.api.waiting import WAITING_AT_ONCE
-from komadori.bootstrap import open_context
+from komadori.api.writing import PATIENCE_S, WRITING_AT_ONCE, take_turn
+from komadori.bootstrap import api_context
 from komadori.services.context import Context
 from komadori.settings import Settings
 
@@ -86,7 +87,7 @@ def create_app(
     app.add_middleware(Guard, access=access_of(settings, is_local=is_local))
     api = APIRouter(prefix=ROOT, responses=errors.documented(401, 403, 413, 422, 503, 507))
     for noun in _NOUNS:
-        api.include_router(noun.router)
+        api.include_router(noun.router, dependencies=[Depends(take_turn)])
     api.include_router(events.router)
     app.include_router(api)
     app.include_router(health.router, responses=errors.documented(401, 403, 503))
@@ -108,19 +109,19 @@ def access_of(settings: Settings, *, is_local: bool) -> Access:
 def _lifespan(settings: Settings, given: Context | None, reap_every_s: float) -> Any:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        ctx = given or open_context(settings.model_copy(update={"vectors": "local"}))
-        reaper = Reaper(ctx, reap_every_s)
-        app.state.ctx = ctx
-        app.state.events = EventHub(ctx)
-        app.state.waiting = anyio.CapacityLimiter(WAITING_AT_ONCE)
-        reaper.start()
-        try:
-            yield
-        finally:
-            app.state.events.close()
-            await anyio.to_thread.run_sync(reaper.stop)
-            if given is None:
-                ctx.sessions.close()
+        opened = nullcontext(given) if given else api_context(settings, patience_s=PATIENCE_S)
+        with opened as ctx:
+            app.state.ctx = ctx
+            app.state.events = EventHub(ctx)
+            app.state.reaper = Reaper(ctx, reap_every_s)
+            app.state.waiting = anyio.CapacityLimiter(WAITING_AT_ONCE)
+            app.state.writing = anyio.CapacityLimiter(WRITING_AT_ONCE)
+            app.state.reaper.start()
+            try:
+                yield
+            finally:
+                app.state.events.close()
+                await anyio.to_thread.run_sync(app.state.reaper.stop)
 
     return run
 

@@ -80,9 +80,14 @@ def response_to(error: KomadoriError) -> Response:
 
 
 def problem(
-    status: int, code: str, detail: str, hint: str = "", headers: dict[str, str] | None = None
+    status: int,
+    code: str,
+    detail: str,
+    hint: str = "",
+    headers: dict[str, str] | None = None,
+    **more: object,
 ) -> Response:
-    """A problem document as an answer; text that is no Unicode is mended."""
+    """A problem document as an answer, with ``more`` members; text that is no Unicode is mended."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -90,6 +95,7 @@ def problem(
         "code": code,
         "detail": detail[:_LONGEST_DETAIL],
         "hint": hint,
+        **more,
     }
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return Response(content, status, headers, MEDIA_TYPE)

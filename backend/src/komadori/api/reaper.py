@@ -17,6 +17,8 @@ class Reaper:
         self._ctx = ctx
         self._every_s = every_s
         self._must_stop = threading.Event()
+        self.trouble: KomadoriError | None = None
+        """Why the last round did not succeed, if it is known."""
         self._last_error = ""
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
@@ -33,8 +35,9 @@ class Reaper:
         while not self._must_stop.wait(self._every_s):
             try:
                 jobs.reap(self._ctx)
-                self._last_error = ""
+                self._last_error, self.trouble = "", None
             except KomadoriError as error:
+                self.trouble = error
                 self._log_once(str(error))
             except Exception as error:  # noqa: BLE001 - it must go on
                 self._log_once(f"{type(error).__name__}: {error}", exc_info=True)

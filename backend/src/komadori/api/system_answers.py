@@ -10,6 +10,7 @@ from komadori.core.types import JobState, Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.db.repositories.queues import QueueLoad
 from komadori.ml.checkpoints import ModelState, ModelStatus
+from komadori.services import readiness
 
 
 class Model(BaseModel):
@@ -79,11 +80,12 @@ class Space(BaseModel):
 
 
 class QueueState(BaseModel):
-    """How much work waits in a queue, runs and has ended, in chunks."""
+    """How much work waits in a queue, runs, rests in paused jobs and has ended, in chunks."""
 
     queue: Queue
     queued: int
     running: int
+    paused: int
     done: int
     failed: int
     cancelled: int
@@ -110,6 +112,27 @@ class System(BaseModel):
 
 
 class Health(BaseModel):
-    """That the process lives, or that it can do its work."""
+    """That the process lives."""
 
     status: Literal["ok"] = "ok"
+
+
+class Lack(BaseModel):
+    """A part that is missing: `code` never changes between releases, `hint` says what to do."""
+
+    part: str = Field(description="`database`, `disk`, `broker`, or `worker` and its queue")
+    code: str
+    detail: str
+    hint: str
+
+    @staticmethod
+    def of(lack: readiness.Lack) -> "Lack":
+        """A missing part as it is shown."""
+        return Lack(part=lack.part, code=lack.code, detail=lack.detail, hint=lack.hint)
+
+
+class Readiness(BaseModel):
+    """That work is accepted; it is `degraded` while a part is missing without which some of it waits."""
+
+    status: Literal["ok", "degraded"]
+    lacks: list[Lack]

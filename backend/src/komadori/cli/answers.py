@@ -138,10 +138,13 @@ class Chunk(Answer):
 
 
 class Job(Answer):
-    """Long work; the counts are items such as frames."""
+    """Long work; the counts are items such as frames. ``chunks`` may be only the first of them."""
 
     unpublished = frozenset(
-        {"parent_id", "children", "result", "parameters", "created_s", "rate_per_s", "seconds_left"}
+        {
+            *("parent_id", "children", "n_chunks", "waits_for"),
+            *("result", "parameters", "created_s", "rate_per_s", "seconds_left"),
+        }
     )
 
     id: str
@@ -153,6 +156,8 @@ class Job(Answer):
     failed: int
     error: str | None
     chunks: Sequence[Chunk] = ()
+    n_chunks: int = 0
+    waits_for: Sequence[str] = ()
     parent_id: str | None = None
     children: Sequence[str] = ()
     result: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from komadori.cli.answers import (
     Annotation,
     Answer,
+    Chunk,
     Frame,
     Issue,
     Job,
@@ -208,8 +209,16 @@ class ApiClient:
         return list(islice(self._items(Job, "/jobs", {"project": project}), limit))
 
     def job(self, job_id: str) -> Job:
-        """One job with its chunks."""
+        """One job with the first of its chunks."""
         return self._get(Job, f"/jobs/{_segment(job_id)}")
+
+    def whole_job(self, job_id: str) -> Job:
+        """One job with all of its chunks."""
+        job = self.job(job_id)
+        if job.n_chunks <= len(job.chunks):
+            return job
+        chunks = list(self._items(Chunk, f"/jobs/{_segment(job_id)}/chunks", {}))
+        return job.model_copy(update={"chunks": chunks})
 
     def issues(self, job_id: str, limit: int | None = None) -> list[Issue]:
         """What did not go through in a job."""
@@ -218,6 +227,14 @@ class ApiClient:
     def cancel_job(self, job_id: str) -> Job:
         """Stop a job; what is finished is kept."""
         return self._post(Job, f"/jobs/{_segment(job_id)}/cancel", {})
+
+    def pause_job(self, job_id: str) -> Job:
+        """Let a job rest."""
+        return self._post(Job, f"/jobs/{_segment(job_id)}/pause", {})
+
+    def resume_job(self, job_id: str) -> Job:
+        """Let a paused job go on."""
+        return self._post(Job, f"/jobs/{_segment(job_id)}/resume", {})
 
     def retry_job(self, job_id: str) -> Job:
         """Queue again what failed or was cancelled."""

@@ -128,7 +128,7 @@ class Following:
             return
         self._look_again_s = now_s + _LOOK_AFTER_S
         for hindrance in hindrances(self.api, list(self.jobs.values())):
-            is_due = hindrance.has_worker or now_s - self._changed_s >= _PATIENCE_S
+            is_due = hindrance.is_certain or now_s - self._changed_s >= _PATIENCE_S
             if is_due and hindrance.topic not in self._told:
                 self._told.add(hindrance.topic)
                 output.note(hindrance.text)
@@ -136,18 +136,22 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class Hindrance:
-    """Why the work in a queue does not move, and what to do; ``topic`` is the same while it lasts."""
+    """Why work does not move, and what to do; ``topic`` is the same while it lasts.
+
+    One that is not certain may pass in a moment: a worker may be starting.
+    """
 
     text: str
     topic: str
-    has_worker: bool
+    is_certain: bool
 
 
 def hindrances(api: ApiClient, jobs: Sequence[Job]) -> list[Hindrance]:
-    """What holds up the chunks of jobs that wait: no worker, or workers that wait for their model."""
-    waiting = {chunk.queue for job in jobs for chunk in job.chunks if chunk.state == JobState.QUEUED}
+    """What holds up jobs: that they are paused, no worker, or workers that wait for their model."""
+    resting = {job.id for job in jobs if job.state == JobState.PAUSED}
+    found = [_paused(job) for job in jobs if job.id in resting and job.parent_id not in resting]
+    waiting = {queue for job in jobs if job.id not in resting for queue in job.waits_for}
     workers = api.workers() if waiting else []
-    found = []
     for queue in sorted(waiting):
         own = [worker for worker in workers if worker.queue == queue]
         if not own:
@@ -155,10 +159,15 @@ def hindrances(api: ApiClient, jobs: Sequence[Job]) -> list[Hindrance]:
                 f"No worker for the queue {queue}: start one with `komadori worker {queue}` "
                 "(in containers `make up-gpu` or `make up`)."
             )
-            found.append(Hindrance(text, text, has_worker=False))
+            found.append(Hindrance(text, text, is_certain=False))
         elif all(worker.state == WorkerState.WAITING for worker in own):
-            found.append(Hindrance(f"{queue}: {own[0].detail}", f"{queue}: {own[0].topic}", has_worker=True))
+            found.append(Hindrance(f"{queue}: {own[0].detail}", f"{queue}: {own[0].topic}", is_certain=True))
     return found
+
+
+def _paused(job: Job) -> Hindrance:
+    text = f"Job {job.id} ({job.kind}) is paused: `komadori jobs resume {job.id}` lets it go on."
+    return Hindrance(text, text, is_certain=True)
 
 
 def follow(
@@ -220,8 +229,8 @@ def pace(job: Job) -> str:
         parts += [f"{job.skipped:,} skipped"] if job.skipped else []
         parts += [f"{job.failed:,} failed"] if job.failed else []
         return ", ".join(parts)
-    if job.state == JobState.QUEUED:
-        return "waiting"
+    if job.state in (JobState.QUEUED, JobState.PAUSED):
+        return {JobState.QUEUED: "waiting", JobState.PAUSED: "paused"}[job.state]
     parts = []
     if job.rate_per_s:
         parts.append(f"{job.rate_per_s:.3g}/s")

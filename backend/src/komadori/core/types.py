@@ -51,10 +51,11 @@ class AnnotationSource(StrEnum):
 
 
 class JobState(StrEnum):
-    """The state of a job, and of a chunk."""
+    """The state of a job, and of a chunk; only jobs are paused, their chunks stay queued."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -62,7 +63,7 @@ class JobState(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether nothing more will happen without a new request."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
+        return self not in (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
 
 
 class ItemOutcome(StrEnum):

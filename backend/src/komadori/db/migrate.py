@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -46,6 +47,7 @@ def differences(engine: Engine) -> list[object]:
         return list(compare_metadata(context, Base.metadata))
 
 
+@cache
 def newest_revision() -> str | None:
     """The revision that this version of the code knows as its newest."""
     return ScriptDirectory(str(_FOLDER)).get_current_head()
@@ -59,7 +61,7 @@ def current_revision(engine: Engine) -> str | None:
 
 def is_newest(sessions: Sessions) -> bool:
     """Whether the database has the schema of this code; takes no lock."""
-    return current_revision(sessions.engine) == newest_revision()
+    return current_revision(sessions.readers) == newest_revision()
 
 
 @contextmanager

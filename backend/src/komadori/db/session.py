@@ -23,7 +23,9 @@ from komadori.core.disk import storage_errors
 from komadori.core.errors import DependencyError, InputError
 from komadori.db.failures import database_errors
 
-_BUSY_TIMEOUT_MS = 15_000
+PATIENCE_S = 15.0
+"""How long a transaction waits for others, unless told otherwise."""
+
 _IDLE_TIMEOUT_MS = 120_000
 """After so long PostgreSQL ends a transaction whose process has stopped, and with it the locks."""
 
@@ -31,11 +33,19 @@ _POSTGRESQL_DRIVER = "postgresql+psycopg"
 
 
 class Sessions:
-    """Gives sessions; one object for each process, made after a fork."""
+    """Gives sessions; one object for each process, made after a fork.
 
-    def __init__(self, url: str) -> None:
-        self.engine = _open_engine(url)
-        self._reader = self.engine.execution_options(**reading(self.engine))
+    Who only reads has connections apart: those who write may all be waiting for each other.
+
+    Args:
+        url: Of the database.
+        patience_s: How long to wait for a lock or a connection.
+    """
+
+    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
+        self.engine = _open_engine(url, patience_s)
+        self.readers = _open_engine(url, patience_s)
+        self._reader = self.readers.execution_options(**reading(self.readers))
         self._pid = os.getpid()
 
     @contextmanager
@@ -56,6 +66,7 @@ class Sessions:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+        self.readers.dispose()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -104,24 +115,26 @@ def _bad_url(reason: str) -> InputError:
     )
 
 
-def _open_engine(url: str) -> Engine:
+def _open_engine(url: str, patience_s: float) -> Engine:
     parsed = parse_url(url)
-    return _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgresql(parsed)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    return _open_sqlite(parsed, patience_s) if is_sqlite else _open_postgresql(parsed, patience_s)
 
 
-def _open_sqlite(url: URL) -> Engine:
+def _open_sqlite(url: URL, patience_s: float) -> Engine:
     with storage_errors("make the folder of the database"):
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False})
+    arguments = {"check_same_thread": False, "timeout": patience_s}
+    engine = create_engine(url, connect_args=arguments, pool_timeout=patience_s)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _open_postgresql(url: URL) -> Engine:
+def _open_postgresql(url: URL, patience_s: float) -> Engine:
     """An engine whose connections notice on both ends when the other has vanished, within a minute."""
     waits = {
-        "lock_timeout": _BUSY_TIMEOUT_MS,
+        "lock_timeout": round(1000 * patience_s),
         "idle_in_transaction_session_timeout": _IDLE_TIMEOUT_MS,
         "tcp_keepalives_idle": 30,
         "tcp_keepalives_interval": 10,
@@ -137,7 +150,13 @@ def _open_postgresql(url: URL) -> Engine:
         "options": " ".join(f"-c {name}={value}" for name, value in waits.items()),
     }
     wanted = {name: value for name, value in arguments.items() if name not in url.query}
-    return create_engine(url, connect_args=wanted, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    return create_engine(
+        url,
+        connect_args=wanted,
+        pool_pre_ping=True,
+        pool_timeout=patience_s,
+        isolation_level="READ COMMITTED",
+    )
 
 
 def reading(engine: Engine) -> dict[str, Any]:
@@ -150,7 +169,6 @@ def reading(engine: Engine) -> dict[str, Any]:
 def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout={_BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",

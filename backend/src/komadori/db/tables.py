@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -277,6 +278,7 @@ class ChunkRow(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "position"),
         Index(None, "queue", "state", "published_s"),
+        Index(None, "job_id", "state", "published_s", "position"),
         {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = _id_column()
@@ -296,6 +298,35 @@ class ChunkRow(Base):
     done: Mapped[int] = mapped_column(Integer)
     skipped: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
+
+
+class ChunkCountRow(Base):
+    """How many chunks of a job are in a queue and state, kept by triggers of the database.
+
+    The sums of their items leave out chunks that run: these count as they go, in their own rows.
+    ``announced_s`` says when a chunk of those was announced last.
+    """
+
+    __tablename__ = "chunk_counts"
+    __table_args__ = (
+        Index(
+            None,
+            "queue",
+            "state",
+            "announced_s",
+            sqlite_where=text("n > 0"),
+            postgresql_where=text("n > 0"),
+        ),
+    )
+    job_id: Mapped[int] = _reference("jobs.id", primary_key=True)
+    queue: Mapped[str] = mapped_column(String(20), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20), primary_key=True)
+    n: Mapped[int] = mapped_column(Integer)
+    announced_s: Mapped[float] = mapped_column(Float)
+    total: Mapped[int] = mapped_column(BigInteger)
+    done: Mapped[int] = mapped_column(BigInteger)
+    skipped: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int] = mapped_column(BigInteger)
 
 
 class JobIssueRow(Base):

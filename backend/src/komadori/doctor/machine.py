@@ -96,7 +96,11 @@ def check_api(settings: Settings) -> Result:
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         return warn(f"no answer from {url}: {exc}", f"{_START} Or correct KOMADORI_URL.")
     if answer.is_success:
-        return ok(f"ready at {url}")
+        lacks = answer.json().get("lacks", [])
+        if not lacks:
+            return ok(f"ready at {url}")
+        told = " ".join(lack["detail"] for lack in lacks)
+        return warn(f"{url} accepts work, and some of it waits: {told}", lacks[0]["hint"])
     return fail(f"{url} answers {answer.status_code}: {answer.text.strip()[:200]}", "See the log of the API.")
 
 

@@ -150,7 +150,7 @@ def _do(ctx: Context, chunk: Chunk, work: ChunkWork, lease: "Lease", owner: str)
         result = work(chunk, lease)
         return _commit(ctx, chunk, owner, result.state, result)
     except Cancelled:
-        return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts()))
+        return _commit(ctx, chunk, owner, JobState.CANCELLED, ChunkResult(Counts(done=chunk.done)))
     except LostLeaseError:
         raise
     except KomadoriError as error:
@@ -269,8 +269,38 @@ def cancel(ctx: Context, job_id: int) -> Job:
         return job_rows.get(session, job_id)
 
 
+def pause(ctx: Context, job_id: int) -> Job:
+    """Let a job and its children rest; what runs stops soon and begins anew when they go on.
+
+    Raises:
+        NotFoundError: There is no such job.
+        ConflictError: It has ended.
+    """
+    with ctx.sessions.write() as session:
+        job_rows.pause(session, job_id)
+        found = _take_unannounced(session)
+        job = job_rows.get(session, job_id)
+    _send(ctx, found)
+    return job
+
+
+def resume(ctx: Context, job_id: int) -> Job:
+    """Let a paused job and its children go on where they stopped.
+
+    Raises:
+        NotFoundError: There is no such job.
+        ConflictError: It has ended.
+    """
+    with ctx.sessions.write() as session:
+        job_rows.resume(session, job_id)
+        found = _take_unannounced(session)
+        job = job_rows.get(session, job_id)
+    _send(ctx, found)
+    return job
+
+
 def retry(ctx: Context, job_id: int) -> Job:
-    """Queue again what failed, was cancelled, or was set aside.
+    """Queue again what failed, was cancelled, or was set aside; a paused job goes on.
 
     Raises:
         NotFoundError: There is no such job.

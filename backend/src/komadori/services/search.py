@@ -28,6 +28,9 @@ _LOOK_AT_WORKERS_S = 0.5
 _NO_WORKER_PATIENCE_S = 15.0
 """A worker that starts, or starts again, reports after some seconds; when none has by then, none will."""
 
+_NO_BROKER_PATIENCE_S = 15.0
+"""A broker that took no message for so long is away, and a worker that is busy would have looked by then."""
+
 _QUERIES_KEPT = 10_000
 _SPACINGS_IN_A_MOMENT = 2.5
 
@@ -138,7 +141,7 @@ def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDA
             raise errors.from_dict(query.error)
         time.sleep(pause_s)
         pause_s = min(longest_pause_s, pause_s * 1.5)
-    raise _no_answer(ctx, is_told=watch.is_told)
+    raise _no_answer(f"within {ctx.options.query_timeout_s:g} s", is_told=watch.is_told)
 
 
 class _Watch:
@@ -150,6 +153,7 @@ class _Watch:
         self._worker_seen_s = time.monotonic()
         self._look_at_s = self._worker_seen_s + _LOOK_AT_WORKERS_S
         self._wake_at_s: float | None = None
+        self._told_s = self._worker_seen_s
         self.is_told = False
         """Whether the broker took the last hint."""
 
@@ -169,6 +173,10 @@ class _Watch:
             with self._ctx.sessions.write() as session:
                 embeddings.requeue_query(session, self._query_id)
         self.is_told = self._ctx.queue.wake_for_query(self._query_id)
+        if self.is_told:
+            self._told_s = time.monotonic()
+        elif time.monotonic() > self._told_s + _NO_BROKER_PATIENCE_S:
+            raise _no_answer(f"for {_NO_BROKER_PATIENCE_S:g} s", is_told=False)
         self._wake_at_s = time.monotonic() + _WAKE_AGAIN_S
 
     def _look_for_worker(self) -> None:
@@ -204,8 +212,7 @@ def _no_worker() -> DependencyError:
     )
 
 
-def _no_answer(ctx: Context, *, is_told: bool) -> DependencyError:
-    waited = f"within {ctx.options.query_timeout_s:g} s"
+def _no_answer(waited: str, *, is_told: bool) -> DependencyError:
     if not is_told:
         return DependencyError(
             f"The broker took no message {waited}, so no worker has heard of the query.",

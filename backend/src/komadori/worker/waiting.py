@@ -134,6 +134,7 @@ class Provision:
         return {
             JobState.QUEUED: self._queued,
             JobState.RUNNING: _running,
+            JobState.PAUSED: _paused,
             JobState.CANCELLED: _cancelled,
             JobState.FAILED: self._failed,
             JobState.DONE: self._elsewhere,
@@ -176,6 +177,10 @@ def _running(job: Job) -> str:
     share, megabytes = job.done / max(1, job.total), job.total * 2**20 / 1e6
     size = f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
     return f"{share:.0%} of {size}, job {job.id}"
+
+
+def _paused(job: Job) -> str:
+    return f"the download is paused; `komadori jobs resume {job.id}` goes on with it."
 
 
 def _cancelled(job: Job) -> str:

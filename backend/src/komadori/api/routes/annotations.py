@@ -11,6 +11,7 @@ from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, pos
 from komadori.api.routes.jobs import accepted
 from komadori.api.schemas import Annotate, Decide, DrawAnnotation, EditAnnotation, Id, ProjectFilter
 from komadori.api.waiting import in_waiting_thread
+from komadori.api.writing import in_writing_thread
 from komadori.core.masks import Rle
 from komadori.core.types import AnnotationStatus
 from komadori.db.repositories import annotations, projects, videos
@@ -30,7 +31,8 @@ async def start_run(ctx: Ctx, body: Annotate, request: Request, response: Respon
         search_text=body.search.text if body.search else None,
         top=body.search.top if body.search else 0,
     )
-    job = await in_waiting_thread(
+    in_thread = in_writing_thread if body.search is None else in_waiting_thread
+    job = await in_thread(
         request,
         lambda: annotate.request(
             ctx,

@@ -3,18 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from komadori.api import system_answers as answers
 from komadori.api.deps import Ctx
+from komadori.api.errors import problem
 from komadori.api.guard import OPEN_PATH
-from komadori.core.errors import DependencyError, StorageError
 from komadori.core.types import JobState, Queue, WorkerState
-from komadori.db import migrate
 from komadori.db.repositories import queues, workers
+from komadori.services import readiness
 from komadori.services.context import Context
 
 router = APIRouter(tags=["health"])
@@ -26,22 +26,15 @@ async def is_alive() -> answers.Health:
     return answers.Health()
 
 
-@router.get("/readyz")
-def is_ready(ctx: Ctx) -> answers.Health:
-    """That the database has the newest schema and the broker answers."""
-    if not migrate.is_newest(ctx.sessions):
-        raise StorageError(
-            "The database does not have the schema of this version.",
-            hint="Start the API with `komadori up`, which brings it up to date.",
-            code="database-not-migrated",
-        )
-    if not ctx.queue.is_reachable():
-        raise DependencyError(
-            "The broker does not answer.",
-            hint="Check that Redis runs at KOMADORI_BROKER_URL; `komadori up` starts one of its own.",
-            code="broker-unreachable",
-        )
-    return answers.Health()
+@router.get("/readyz", response_model=answers.Readiness)
+def is_ready(ctx: Ctx, request: Request) -> answers.Readiness | Response:
+    """Whether work is accepted, and which parts are missing; 503 only when it is not accepted."""
+    found = readiness.lacks(ctx, request.app.state.reaper.trouble)
+    lacks = [answers.Lack.of(lack) for lack in found]
+    if found and found[0].is_essential:
+        first, told = lacks[0], [lack.model_dump() for lack in lacks]
+        return problem(503, first.code, first.detail, first.hint, lacks=told)
+    return answers.Readiness(status="degraded" if lacks else "ok", lacks=lacks)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -1,6 +1,8 @@
 """Jobs: what long work asks for, how far it has come, and how to stop it or try it again."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from komadori.api import answers
 from komadori.api.deps import Ctx
@@ -8,6 +10,7 @@ from komadori.api.errors import documented
 from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, position
 from komadori.api.schemas import ROOT, Id, ProjectFilter
 from komadori.core import types
+from komadori.core.types import JobState
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories import projects
@@ -16,6 +19,10 @@ from komadori.services import jobs
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 _CHILDREN_SHOWN = 1_000
+_CHUNKS_SHOWN = 100
+"""With the job itself; a large job has a hundred thousand, and is looked at four times a second."""
+
+StateFilter = Annotated[JobState | None, Query(description="Only chunks in this state.")]
 
 
 def accepted(job: types.Job, response: Response) -> answers.Job:
@@ -38,12 +45,28 @@ def list_jobs(
 
 @router.get("/{job_id}", responses=documented(404))
 def get_job(ctx: Ctx, job_id: Id) -> answers.JobDetail:
-    """One job with its chunks and the jobs that it brought about."""
+    """One job with its first 100 chunks and the jobs that it brought about."""
     with ctx.sessions.read() as session:
         job = job_rows.get(session, job_id)
-        chunks = chunk_rows.of_job(session, job_id)
+        shares = job_rows.shares(session, job_id)
+        chunks = chunk_rows.of_job(session, job_id, limit=_CHUNKS_SHOWN)
         children = job_rows.page(session, parent_id=job_id, limit=_CHILDREN_SHOWN)
-    return answers.JobDetail.with_parts(job, chunks, sorted(child.id for child in children))
+    return answers.JobDetail.with_parts(job, shares, chunks, sorted(child.id for child in children))
+
+
+@router.get("/{job_id}/chunks", responses=documented(404))
+def list_chunks(
+    ctx: Ctx, job_id: Id, state: StateFilter = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[answers.Chunk]:
+    """The chunks of a job, in order."""
+    last = position(cursor)
+    with ctx.sessions.read() as session:
+        job_rows.get(session, job_id)
+        total = sum(s.n for s in job_rows.shares(session, job_id) if state in (None, s.state))
+        found = chunk_rows.of_job(
+            session, job_id, limit=limit + 1, after_position=-1 if last is None else last, state=state
+        )
+    return page_of(found, limit, total, answers.Chunk.of, lambda chunk: chunk.position)
 
 
 @router.get("/{job_id}/issues", responses=documented(404))
@@ -65,7 +88,19 @@ def cancel_job(ctx: Ctx, job_id: Id) -> answers.Job:
     return answers.Job.of(jobs.cancel(ctx, job_id))
 
 
+@router.post("/{job_id}/pause", responses=documented(404, 409))
+def pause_job(ctx: Ctx, job_id: Id) -> answers.Job:
+    """Let a job and its children rest; what is finished is kept, what runs stops soon and begins anew."""
+    return answers.Job.of(jobs.pause(ctx, job_id))
+
+
+@router.post("/{job_id}/resume", responses=documented(404, 409))
+def resume_job(ctx: Ctx, job_id: Id) -> answers.Job:
+    """Let a paused job and its children go on where they stopped."""
+    return answers.Job.of(jobs.resume(ctx, job_id))
+
+
 @router.post("/{job_id}/retry", responses=documented(404))
 def retry_job(ctx: Ctx, job_id: Id) -> answers.Job:
-    """Queue again what failed or was cancelled."""
+    """Queue again what failed or was cancelled; a paused job goes on."""
     return answers.Job.of(jobs.retry(ctx, job_id))

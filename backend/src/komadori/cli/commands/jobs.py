@@ -1,4 +1,4 @@
-"""Commands for long work: jobs list, show, watch, cancel, retry."""
+"""Commands for long work: jobs list, show, watch, pause, resume, cancel, retry."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ def list_jobs(
 def show(job_id: JobId, as_json: Json = False) -> None:
     """Show a job, its chunks, and what did not go through."""
     with connect() as api:
-        job = api.job(job_id)
+        job = api.whole_job(job_id) if as_json else api.job(job_id)
         issues = [] if as_json else api.issues(job_id, limit=_SHOWN)
         held_up = [] if as_json or job.state.is_terminal else following.hindrances(api, [job])
     if as_json:
@@ -72,6 +72,24 @@ def watch(
 
 
 @app.command()
+def pause(job_id: JobId, as_json: Json = False) -> None:
+    """Let a job and those that it started rest; what is finished is kept."""
+    with connect() as api:
+        job = api.job(api.pause_job(job_id).id)
+    _answer(job, as_json=as_json)
+    output.next_step(f"Next: komadori jobs resume {job_id}")
+
+
+@app.command()
+def resume(job_id: JobId, as_json: Json = False) -> None:
+    """Let a paused job and those that it started go on."""
+    with connect() as api:
+        job = api.job(api.resume_job(job_id).id)
+    _answer(job, as_json=as_json)
+    output.next_step(f"Next: komadori jobs watch {job_id}")
+
+
+@app.command()
 def cancel(job_id: JobId, as_json: Json = False) -> None:
     """Stop a job; what is finished is kept."""
     with connect() as api:
@@ -81,7 +99,7 @@ def cancel(job_id: JobId, as_json: Json = False) -> None:
 
 @app.command()
 def retry(job_id: JobId, as_json: Json = False) -> None:
-    """Do again what failed, was cancelled or was set aside in a job."""
+    """Do again what failed, was cancelled or was set aside in a job; a paused one goes on."""
     with connect() as api:
         job = api.job(api.retry_job(job_id).id)
     _answer(job, as_json=as_json)
@@ -141,3 +159,5 @@ def _show(job: Job) -> None:
         for chunk in job.chunks
     ]
     output.table([">CHUNK", "KIND", "QUEUE", "STATE", ">ATTEMPTS", ">ITEMS", "ERROR"], rows)
+    if job.n_chunks > len(job.chunks):
+        output.line(f"… and {job.n_chunks - len(job.chunks):,} more; --json lists all.")

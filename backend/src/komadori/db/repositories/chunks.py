@@ -10,12 +10,14 @@ the job is settled by it. Hints are taken last, of chunks that nobody has locked
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy import (
     ColumnElement,
     Float,
+    Select,
     Subquery,
     and_,
     bindparam,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     union_all,
     update,
 )
@@ -32,7 +35,7 @@ from sqlalchemy.orm import Session
 from komadori.core.types import Chunk, ItemOutcome, JobState, JsonDict, Queue
 from komadori.db.repositories import jobs, workers
 from komadori.db.repositories.statements import n_changed, now_s
-from komadori.db.tables import ChunkRow, JobIssueRow, JobRow
+from komadori.db.tables import ChunkCountRow, ChunkRow, JobIssueRow, JobRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +80,55 @@ class Held:
     is_expired: bool
 
 
-def _unannounced(queue: Queue) -> Subquery:
-    """The oldest queued chunks of a queue that were not announced in the last ``stale_<queue>`` seconds."""
-    is_unknown = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < _since(queue))
+def _to_announce(queue: Queue, *, is_lost: bool) -> ColumnElement[bool]:
+    """Queued chunks that were never announced, or not in the last ``stale_<queue>`` seconds."""
+    is_unknown = ChunkRow.published_s < _since(queue) if is_lost else ChunkRow.published_s.is_(None)
+    return and_(ChunkRow.queue == queue.value, ChunkRow.state == JobState.QUEUED.value, is_unknown)
+
+
+def _next_jobs(queue: Queue) -> Subquery:
+    """The jobs with chunks to announce, first the one whose last turn was longest ago.
+
+    Turns are changed by nobody but who announces; those that somebody else is changing now are left out.
+    """
+    has_any = (
+        select(ChunkRow.id)
+        .where(ChunkRow.job_id == ChunkCountRow.job_id, _to_announce(queue, is_lost=is_lost))
+        .order_by(ChunkRow.published_s)
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None)
+        for is_lost in (False, True)
+    )
     return (
-        select(ChunkRow.queue, ChunkRow.id)
-        .where(ChunkRow.queue == queue.value, ChunkRow.state == JobState.QUEUED.value, is_unknown)
-        .order_by(ChunkRow.id)
+        select(ChunkCountRow.queue, ChunkCountRow.job_id)
+        .join(JobRow, JobRow.id == ChunkCountRow.job_id)
+        .where(
+            ChunkCountRow.queue == queue.value,
+            ChunkCountRow.state == JobState.QUEUED.value,
+            ChunkCountRow.n > text("0"),  # in the words of the index
+            JobRow.state != JobState.PAUSED.value,
+            or_(*has_any),
+        )
+        .order_by(ChunkCountRow.announced_s, ChunkCountRow.job_id)
+        .limit(bindparam(f"limit_{queue}"))
+        .with_for_update(skip_locked=True, of=ChunkCountRow)
+        .subquery()
+    )
+
+
+def _next_chunks(queue: Queue) -> Select[int]:
+    """The chunks of one job to announce, lost ones first, each kind in the order of an index."""
+    parts = (
+        select(ChunkRow.id)
+        .where(ChunkRow.job_id == bindparam("job_id"), _to_announce(queue, is_lost=is_lost))
+        .order_by(ChunkRow.published_s, ChunkRow.position)
         .limit(bindparam(f"limit_{queue}"))
         .with_for_update(skip_locked=True)
         .subquery()
+        for is_lost in (True, False)
     )
+    return select(union_all(*(select(part) for part in parts)).subquery().c.id)
 
 
 def _since(queue: Queue) -> ColumnElement[float]:
@@ -95,7 +136,18 @@ def _since(queue: Queue) -> ColumnElement[float]:
 
 
 _IS_QUEUED = ChunkRow.state == JobState.QUEUED.value
-_BUSY_QUEUES = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING.value).distinct()
+_IS_RUNNING = and_(  # with all queues named, so that an index leads to these few
+    ChunkRow.queue.in_([queue.value for queue in Queue]), ChunkRow.state == JobState.RUNNING.value
+)
+_BUSY_QUEUES = (
+    select(ChunkCountRow.queue)
+    .where(
+        ChunkCountRow.queue.in_([queue.value for queue in Queue]),
+        ChunkCountRow.state == JobState.RUNNING.value,
+        ChunkCountRow.n > text("0"),
+    )
+    .distinct()
+)
 _ANNOUNCED = (
     select(ChunkRow.queue, func.count())
     .where(
@@ -104,7 +156,8 @@ _ANNOUNCED = (
     )
     .group_by(ChunkRow.queue)
 )
-_UNANNOUNCED = union_all(*(select(_unannounced(queue)) for queue in Queue))
+_NEXT_JOBS = union_all(*(select(_next_jobs(queue)) for queue in Queue))
+_NEXT_CHUNKS = {queue: _next_chunks(queue) for queue in Queue}
 """These run at the end of every chunk, so they are put together once."""
 
 
@@ -116,7 +169,7 @@ def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> Sequence[int]
     last = session.scalar(select(func.max(ChunkRow.position)).where(ChunkRow.job_id == job_id))
     start = 0 if last is None else last + 1
     session.execute(
-        insert(ChunkRow),
+        insert(ChunkRow).returning(ChunkRow.id),  # so that many rows go into one statement
         [
             {
                 "job_id": job_id,
@@ -141,6 +194,7 @@ def add(session: Session, job_id: int, new: Sequence[NewChunk]) -> Sequence[int]
 def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attempts: int) -> Chunk | None:
     """Take a queued chunk; None when there is nothing to take.
 
+    Of a paused job nothing is taken; the hint that led to it counts no longer.
     What an unfinished chunk has done (see :func:`finish`) stays counted. One whose lease has run out
     is queued by the reaper first, which knows whether its owner lives.
     """
@@ -148,6 +202,9 @@ def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attem
     if job_id is None:
         return None
     job = jobs.lock(session, job_id)
+    if job.state == JobState.PAUSED:
+        forget_published(session, [chunk_id])
+        return None
     row = session.execute(
         update(ChunkRow)
         .where(ChunkRow.id == chunk_id, _IS_QUEUED, ChunkRow.attempts < max_attempts)
@@ -170,7 +227,7 @@ def claim(session: Session, chunk_id: int, owner: str, lease_s: float, max_attem
 
 
 def renew(session: Session, chunk_id: int, owner: str, lease_s: float, done: int) -> bool | None:
-    """Extend the lease and report progress: whether to cancel, or None when the lease is lost."""
+    """Extend the lease and report progress: whether to stop, or None when the lease is lost."""
     result = session.execute(
         update(ChunkRow)
         .where(_owned(chunk_id, owner))
@@ -182,7 +239,8 @@ def renew(session: Session, chunk_id: int, owner: str, lease_s: float, done: int
     ).scalar_one_or_none()
     if result is None:
         return None
-    return bool(session.scalar(select(JobRow.is_cancel_requested).where(JobRow.id == result)))
+    must_stop = or_(JobRow.is_cancel_requested, JobRow.state == JobState.PAUSED)
+    return bool(session.scalar(select(must_stop).where(JobRow.id == result)))
 
 
 def finish(
@@ -198,16 +256,17 @@ def finish(
     """End a chunk that is still owned: its new state, or None (and nothing changed) when it is not.
 
     A chunk that should be queued again is cancelled instead when its job is, and the reverse when
-    the job was retried since. One that is queued again without an error is unfinished: it has got
-    on, so its attempts begin anew.
+    the job was only paused, or retried since: then the attempt does not count. One that is queued
+    again without an error is unfinished: it has got on, so its attempts begin anew.
     A failed one failed with all of its items.
     """
     job = jobs.lock(session, chunk.job_id)
-    if state == JobState.CANCELLED and not job.is_cancel_requested:
-        state, counts = JobState.QUEUED, Counts()
-    elif state == JobState.QUEUED and job.is_cancel_requested:
-        state = JobState.CANCELLED
+    is_stopped = state == JobState.CANCELLED and not job.is_cancel_requested
     begins_anew = state == JobState.QUEUED and error is None
+    if is_stopped:
+        counts, issues = Counts(done=chunk.done), ()
+    if state in (JobState.QUEUED, JobState.CANCELLED):
+        state = JobState.CANCELLED if job.is_cancel_requested else JobState.QUEUED
     result = session.execute(
         update(ChunkRow)
         .where(_owned(chunk.id, owner))
@@ -217,7 +276,7 @@ def finish(
             lease_until_s=None,
             published_s=None,
             error=error,
-            attempts=0 if begins_anew else ChunkRow.attempts,
+            attempts=0 if begins_anew else ChunkRow.attempts - int(is_stopped),
             deaths=0 if begins_anew or state == JobState.DONE else ChunkRow.deaths,
             done=counts.done,
             skipped=counts.skipped,
@@ -239,7 +298,7 @@ def held(session: Session, lease_s: float) -> list[Held]:
     """The chunks that run, oldest first."""
     rows = session.execute(
         select(ChunkRow.id, ChunkRow.job_id, ChunkRow.owner, _is_over(lease_s))
-        .where(ChunkRow.state == JobState.RUNNING.value)
+        .where(_IS_RUNNING)
         .order_by(ChunkRow.id)
     )
     return [Held(chunk_id, job_id, owner or "", bool(expired)) for chunk_id, job_id, owner, expired in rows]
@@ -325,21 +384,48 @@ def take_unannounced(
 ) -> list[tuple[Queue, int]]:
     """Chunks to announce now, by queue and id; they count as announced from now on.
 
-    For each queue the oldest ones, as many as there must be for ``ahead`` of its queued
-    chunks to be announced. A hint counts as lost after ``stale_s``, and already after
-    ``idle_stale_s`` when nothing of its queue runs. It never does while no worker of its queue
-    is ready: nobody takes hints from the broker then, and each one more would stay there.
+    For each queue as many as there must be for ``ahead`` of its queued chunks to be announced. Its
+    jobs take turns, chunk by chunk, each in its own order. A hint counts as lost after ``stale_s``,
+    and already after ``idle_stale_s`` when nothing of its queue runs. It never does while no worker
+    of its queue is ready: nobody takes hints from the broker then, and each one more would stay there.
     """
     busy, ready = set(session.scalars(_BUSY_QUEUES)), workers.ready_queues(session)
     patience_s = {q: (stale_s if q in busy else idle_stale_s) if q in ready else math.inf for q in Queue}
     stale = {f"stale_{q}": seconds for q, seconds in patience_s.items()}
     announced = {queue: n for queue, n in session.execute(_ANNOUNCED, stale)}  # noqa: C416
-    limits = {f"limit_{q}": max(0, ahead - announced.get(q.value, 0)) for q in Queue}
-    found = [(Queue(queue), chunk_id) for queue, chunk_id in session.execute(_UNANNOUNCED, stale | limits)]
+    limits = {q: max(0, ahead - announced.get(q.value, 0)) for q in Queue}
+    parameters = stale | {f"limit_{q}": limit for q, limit in limits.items()}
+    waiting = [(Queue(queue), job_id) for queue, job_id in session.execute(_NEXT_JOBS, parameters)]
+    found = []
+    for queue in sorted({queue for queue, _ in waiting}):
+        job_ids = [job_id for name, job_id in waiting if name == queue]
+        found += [(queue, chunk_id) for chunk_id in _in_turns(session, queue, job_ids, parameters)]
     if found:
         ids = [chunk_id for _, chunk_id in found]
         session.execute(update(ChunkRow).where(ChunkRow.id.in_(ids)).values(published_s=now_s()))
     return found
+
+
+def _in_turns(
+    session: Session, queue: Queue, job_ids: Sequence[int], parameters: Mapping[str, float]
+) -> list[int]:
+    """As many chunks of a queue as may be announced, one of each job and then the next of each."""
+    of_jobs = [
+        [(turn, job_id, chunk_id) for turn, chunk_id in enumerate(rows)]
+        for job_id in job_ids
+        for rows in [session.scalars(_NEXT_CHUNKS[queue], {**parameters, "job_id": job_id})]
+    ]
+    taken = sorted(chain(*of_jobs), key=lambda chunk: chunk[0])[: int(parameters[f"limit_{queue}"])]
+    session.execute(
+        update(ChunkCountRow)
+        .where(
+            ChunkCountRow.queue == queue.value,
+            ChunkCountRow.state == JobState.QUEUED.value,
+            ChunkCountRow.job_id.in_({job_id for _, job_id, _ in taken}),
+        )
+        .values(announced_s=now_s())
+    )
+    return [chunk_id for _, _, chunk_id in taken]
 
 
 def forget_published(session: Session, chunk_ids: Sequence[int]) -> None:
@@ -347,10 +433,19 @@ def forget_published(session: Session, chunk_ids: Sequence[int]) -> None:
     session.execute(update(ChunkRow).where(ChunkRow.id.in_(chunk_ids)).values(published_s=None))
 
 
-def of_job(session: Session, job_id: int) -> list[Chunk]:
-    """The chunks of a job, in order."""
-    rows = session.scalars(select(ChunkRow).where(ChunkRow.job_id == job_id).order_by(ChunkRow.position))
-    return [_chunk(row) for row in rows]
+def of_job(
+    session: Session,
+    job_id: int,
+    *,
+    limit: int | None = None,
+    after_position: int = -1,
+    state: JobState | None = None,
+) -> list[Chunk]:
+    """The chunks of a job, in order: all, or the first of those in a state and behind a position."""
+    statement = select(ChunkRow).where(ChunkRow.job_id == job_id, ChunkRow.position > after_position)
+    if state is not None:
+        statement = statement.where(ChunkRow.state == state)
+    return [_chunk(row) for row in session.scalars(statement.order_by(ChunkRow.position).limit(limit))]
 
 
 def issues(session: Session, job_id: int, limit: int = 1000, offset: int = 0) -> list[Issue]:

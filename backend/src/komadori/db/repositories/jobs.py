@@ -1,22 +1,32 @@
 """Jobs: requests for long work, done chunk by chunk. The database is the truth about them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
-from komadori.core.errors import NotFoundError
-from komadori.core.types import Job, JobState, JsonDict, VideoState
+from komadori.core.errors import ConflictError, NotFoundError
+from komadori.core.types import Job, JobState, JsonDict, Queue, VideoState
 from komadori.db.repositories.statements import n_changed
-from komadori.db.tables import ChunkRow, FrameRow, JobIssueRow, JobRow, ProjectRow, VideoRow
+from komadori.db.tables import ChunkCountRow, ChunkRow, FrameRow, JobIssueRow, JobRow, ProjectRow, VideoRow
 
-_LIVE = (JobState.QUEUED, JobState.RUNNING)
+_LIVE = tuple(state for state in JobState if not state.is_terminal)
 
 _IS_SET_ASIDE = and_(ChunkRow.state == JobState.DONE, ChunkRow.deaths > 0, ChunkRow.total > 0)
 """The only item of these chunks was skipped because it ended its worker too often."""
 
 _MAY_BE_RETRIED = or_(ChunkRow.state.in_((JobState.FAILED, JobState.CANCELLED)), _IS_SET_ASIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many chunks of a job are in a queue and state."""
+
+    queue: Queue
+    state: JobState
+    n: int
 
 
 def create(
@@ -56,7 +66,7 @@ def settle(session: Session, job_id: int) -> JobState | None:
     job = lock(session, job_id)
     if job.is_open or JobState(job.state).is_terminal:
         return None
-    states = _chunk_states(session, job_id)
+    states = {share.state for share in shares(session, job_id)}
     if any(state in states for state in _LIVE):
         return None
     job.state = _final_state(states, job.is_cancel_requested)
@@ -85,6 +95,7 @@ def request_cancel(session: Session, job_id: int) -> None:
     if JobState(job.state).is_terminal:
         return
     job.is_cancel_requested = True
+    _let_go_on(session, job)
     cancel_queued(session, job_id)
     job.is_open = False
     session.flush()
@@ -100,14 +111,34 @@ def cancel_queued(session: Session, job_id: int) -> None:
     )
 
 
+def pause(session: Session, job_id: int) -> None:
+    """Let no chunk of a job or of its children begin, and ask those that run to stop.
+
+    Raises:
+        ConflictError: The job has ended, or is about to.
+    """
+    _change_pause(session, job_id, _pause)
+
+
+def resume(session: Session, job_id: int) -> None:
+    """Let a paused job and its children go on; nothing changes for one that is not paused.
+
+    Raises:
+        ConflictError: The job has ended, or is about to.
+    """
+    _change_pause(session, job_id, _let_go_on)
+
+
 def reopen(session: Session, job_id: int) -> int:
     """Queue the failed and cancelled chunks of a job again, and those set aside: how many there were.
 
     Those that run and were asked to stop go on, or are queued again when they have stopped.
+    A paused job goes on.
     """
     job = lock(session, job_id)
-    set_aside = select(ChunkRow.id).where(ChunkRow.job_id == job_id, _IS_SET_ASIDE)
-    session.execute(delete(JobIssueRow).where(JobIssueRow.chunk_id.in_(set_aside)))
+    _let_go_on(session, job)
+    retried = select(ChunkRow.id).where(ChunkRow.job_id == job_id, _MAY_BE_RETRIED)
+    session.execute(delete(JobIssueRow).where(JobIssueRow.chunk_id.in_(retried)))
     fresh = dict.fromkeys(("attempts", "deaths", "done", "skipped", "failed"), 0)
     result = session.execute(
         update(ChunkRow)
@@ -122,12 +153,20 @@ def reopen(session: Session, job_id: int) -> int:
 
 
 def open_child(session: Session, parent: Job, kind: str) -> int:
-    """The child of that kind that still takes chunks, made when there is none: its id."""
-    lock(session, parent.id)
+    """The child of that kind that still takes chunks, made when there is none: its id.
+
+    That of a paused job begins paused.
+    """
+    row = lock(session, parent.id)
     found = session.scalar(
         select(JobRow.id).where(JobRow.parent_id == parent.id, JobRow.kind == kind, JobRow.is_open)
     )
-    return found or create(session, kind, parent.project_id, {}, parent_id=parent.id, is_open=True)
+    if found is not None:
+        return found
+    child_id = create(session, kind, parent.project_id, {}, parent_id=parent.id, is_open=True)
+    if row.state == JobState.PAUSED:
+        _pause(session, lock(session, child_id))
+    return child_id
 
 
 def find_open(session: Session, kind: str, project_id: int, parameters: JsonDict) -> int | None:
@@ -195,6 +234,16 @@ def page(
     return [_job(row, sums.get(row.id, (0, 0, 0, 0))) for row in jobs]
 
 
+def shares(session: Session, job_id: int) -> list[Share]:
+    """Where the chunks of a job are, and in which state; takes no longer for many chunks."""
+    rows = session.execute(
+        select(ChunkCountRow.queue, ChunkCountRow.state, ChunkCountRow.n).where(
+            ChunkCountRow.job_id == job_id, ChunkCountRow.n > 0
+        )
+    )
+    return [Share(Queue(queue), JobState(state), n) for queue, state, n in rows]
+
+
 def count(session: Session, project_id: int | None = None) -> int:
     """How many jobs there are."""
     statement = select(func.count()).select_from(JobRow)
@@ -223,11 +272,40 @@ def lock(session: Session, job_id: int) -> JobRow:
     return row
 
 
-def _chunk_states(session: Session, job_id: int) -> set[str]:
-    return set(session.scalars(select(ChunkRow.state).where(ChunkRow.job_id == job_id).distinct()))
+def _change_pause(session: Session, job_id: int, change: Callable[[Session, JobRow], None]) -> None:
+    """Change a live job, then its live children."""
+    job = lock(session, job_id)
+    if JobState(job.state).is_terminal or job.is_cancel_requested:
+        how = f"has ended: it is {job.state}" if JobState(job.state).is_terminal else "is being cancelled"
+        raise ConflictError(
+            f"Job {job_id} {how}.",
+            hint=f"Only a job that has not ended is paused or resumed; `komadori jobs retry {job_id}` does "
+            "again what failed or was cancelled.",
+            code="job-ended",
+        )
+    change(session, job)
+    children = select(JobRow.id).where(JobRow.parent_id == job_id, JobRow.state.in_(_LIVE))
+    for child_id in session.scalars(children.order_by(JobRow.id)).all():
+        child = lock(session, child_id)
+        if not (JobState(child.state).is_terminal or child.is_cancel_requested):
+            change(session, child)
 
 
-def _final_state(states: set[str], is_cancel_requested: bool) -> JobState:
+def _pause(session: Session, job: JobRow) -> None:
+    """Its hints count no longer, so that those of other jobs take their place."""
+    job.state = JobState.PAUSED
+    announced = and_(
+        ChunkRow.job_id == job.id, ChunkRow.state == JobState.QUEUED, ChunkRow.published_s.is_not(None)
+    )
+    session.execute(update(ChunkRow).where(announced).values(published_s=None))
+
+
+def _let_go_on(_session: Session, job: JobRow) -> None:
+    if job.state == JobState.PAUSED:
+        job.state = JobState.QUEUED if job.started_s is None else JobState.RUNNING
+
+
+def _final_state(states: set[JobState], is_cancel_requested: bool) -> JobState:
     if JobState.FAILED in states:
         return JobState.FAILED
     if JobState.CANCELLED in states or (is_cancel_requested and not states):
@@ -252,19 +330,18 @@ def _settle_video(session: Session, video_id: int, error: str | None) -> None:
 
 
 def _sums(session: Session, job_ids: Sequence[int]) -> dict[int, tuple[int, int, int, int]]:
+    """Items of each job: from the counts, and of chunks that run from their own rows."""
     if not job_ids:
         return {}
-    rows = session.execute(
-        select(
-            ChunkRow.job_id,
-            func.sum(ChunkRow.total),
-            func.sum(ChunkRow.done),
-            func.sum(ChunkRow.skipped),
-            func.sum(ChunkRow.failed),
-        )
-        .where(ChunkRow.job_id.in_(job_ids))
-        .group_by(ChunkRow.job_id)
-    )
+    counted = ("job_id", "total", "done", "skipped", "failed")
+    parts = union_all(
+        select(*(getattr(ChunkCountRow, name) for name in counted)).where(ChunkCountRow.job_id.in_(job_ids)),
+        select(*(getattr(ChunkRow, name) for name in counted)).where(
+            ChunkRow.job_id.in_(job_ids), ChunkRow.state == JobState.RUNNING
+        ),
+    ).subquery()
+    job_id, *items = parts.c
+    rows = session.execute(select(job_id, *map(func.sum, items)).group_by(job_id))
     return {job_id: (int(t), int(d), int(s), int(f)) for job_id, t, d, s, f in rows}
 
 
