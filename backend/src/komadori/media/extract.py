@@ -62,7 +62,9 @@ def extract_segment(
         on_frame(_to_frame(message, facts, out))
 
     request = _request(path, facts, index, segment, out, options, limits)
-    answer = run_child("komadori.media.extract_child", request, path=path, limits=limits, on_message=receive)
+    answer = run_child(
+        "komadori.media.extract_child", request, path=path, limits=limits, on_message=receive, writable=out
+    )
     return SegmentReport(
         n_decode_errors=int(answer["n_decode_errors"]),
         missing={int(k): str(v) for k, v in answer["missing"].items()},

@@ -42,6 +42,7 @@ def run_child(
     path: Path,
     limits: MediaLimits,
     on_message: Callable[[JsonDict], None],
+    writable: Path | None = None,
 ) -> JsonDict:
     """Run ``python -m module`` on a request and give each message to ``on_message``.
 
@@ -51,9 +52,10 @@ def run_child(
     Args:
         module: A module of this package whose ``main`` reads a request.
         request: What the child is to do.
-        path: The file it works on, for messages.
+        path: The file it works on; it can read no other, but for those of Python and the system.
         limits: What it may use.
         on_message: Called in this thread for each message but the last; what it raises ends the child.
+        writable: The only folder in which it can write.
 
     Raises:
         MediaError: The child said so, went over a limit, or died.
@@ -61,7 +63,8 @@ def run_child(
         DependencyError: The media packages are not installed.
     """
     command = [sys.executable, "-I", "-m", module]
-    payload = json.dumps({**request, "limits": asdict(limits)}).encode()
+    access = {"readable": [str(path)], "writable": [str(writable)] if writable else []}
+    payload = json.dumps({**request, **access, "limits": asdict(limits)}).encode()
     with tempfile.TemporaryFile() as stderr:
         child = subprocess.Popen(
             command,
