@@ -98,7 +98,9 @@ def test_where_the_kernel_allows_it_the_network_is_gone() -> None:
 
 def test_where_the_kernel_allows_it_all_files_but_the_named_ones_are_gone(tmp_path: Path) -> None:
     video, other, out = tmp_path / "video.mp4", tmp_path / "other.mp4", tmp_path / "out"
-    video.touch(), other.touch(), out.mkdir()
+    video.touch()
+    other.touch()
+    out.mkdir()
     allowed = [(video, "rb"), (out / "new.jpg", "wb")]
     forbidden = [
         (other, "rb"),

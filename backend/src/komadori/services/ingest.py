@@ -81,8 +81,8 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         job = jobs.get(session, chunk.job_id)
     path = check_path(job.parameters["path"])
     stamp = source_file.stamp(path)
+    facts, index = probe_video(path)  # first, so that what is no video is not read to its end
     sha256 = source_file.sha256_of(path, progress)
-    facts, index = probe_video(path)
     source_file.check_unchanged(path, stamp)
     key = index_key(sha256)
     if not ctx.blobs.exists(key):
