@@ -20,7 +20,7 @@ CPU := $(call composed,docker-compose.cpu.yml)
 GPU_WORKERS := siglip-worker sam3-worker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test test-containers mutants check docs format lock bench demo-models clean \
+.PHONY: help demo local test test-containers hostile mutants check docs format lock bench demo-models clean \
 	up down up-gpu verify-gpu logs-gpu rebuild-gpu down-gpu compose-is-there
 
 help: ## Show what there is to make
@@ -61,6 +61,9 @@ test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 
 test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and try them in containers, with buildah and podman
 	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers $(PYTEST_OPTIONS)
+
+hostile: $(VENV)/.dev ## Send 490 broken and malicious files the way of good ones, and show what each family took
+	@cd backend && ../$(BIN)/python -m tests.support.hostile.run $(OPTIONS)
 
 mutants: $(VENV)/.dev ## Plant faults in a copy of the code, and show which test catches each
 	@cd backend && ../$(BIN)/python -m scripts.mutants --jobs $(JOBS) $(OPTIONS)

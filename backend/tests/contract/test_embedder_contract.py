@@ -10,6 +10,7 @@ from komadori.core.errors import InputError
 from komadori.ml.embedders.base import ImageTextEmbedder
 from tests.support import checkpoints
 from tests.support.embedder_scenes import NO_PICTURES, RED, halves, noise, of_many_sizes, plain
+from tests.support.odd_texts import ODD_TEXTS
 
 CHECKPOINTS = {"siglip2": checkpoints.SIGLIP2}
 
@@ -100,9 +101,32 @@ def test_the_same_input_gives_the_same_vector(embedder: ImageTextEmbedder) -> No
 
 
 def test_odd_texts_have_vectors_too(embedder: ImageTextEmbedder) -> None:
-    texts = ["", " ", "x" * 5000, "犬と猫", "a\nb", "🐕"]
+    assert embedder.embed_texts(ODD_TEXTS).kept.tolist() == list(range(len(ODD_TEXTS)))
 
-    assert embedder.embed_texts(texts).kept.tolist() == list(range(len(texts)))
+
+@pytest.mark.parametrize("letter", ["x", "犬", "🐕 ", "e\u0301", "\u200b", "ᄒ", " "])
+def test_a_text_of_any_length_has_a_vector_or_is_refused(embedder: ImageTextEmbedder, letter: str) -> None:
+    for n_characters in (1, 32, 33, 64, 65, 500, 10_000):
+        _read_or_refuse(embedder, letter * (n_characters // len(letter)))
+
+
+def test_a_text_of_a_million_letters_is_read_or_refused(embedder: ImageTextEmbedder) -> None:
+    _read_or_refuse(embedder, "x" * 1_000_000)
+
+
+def _read_or_refuse(embedder: ImageTextEmbedder, text: str) -> None:
+    if refusal := refusal_of(embedder, text):
+        assert (refusal.code, len(text) > 20, len(refusal.message) < 1_000) == ("text-too-long", True, True)
+    else:
+        assert embedder.embed_texts([text]).kept.tolist() == [0]
+
+
+def refusal_of(embedder: ImageTextEmbedder, text: str) -> InputError | None:
+    try:
+        embedder.embed_texts([text])
+    except InputError as error:
+        return error
+    return None
 
 
 def test_a_picture_is_nearer_to_its_like_than_to_others(embedder: ImageTextEmbedder) -> None:

@@ -131,7 +131,7 @@ def test_files_without_a_row_are_named(filled: Filled) -> None:
         folder / f"0_77_77000_{'c' * 16}.jpg",
         blobs / "thumbnails" / "ab" / SHA / "0_1_1000.jpg",
         blobs / "indexes" / "ab" / f"{SHA}.idx",
-        blobs / "queries" / "ab" / f"{SHA}.img",
+        blobs / "queries" / "ab" / f"{SHA}.png",
     ]
     strangers = [folder / "notes.txt", blobs / "mine"]
     for path in [*orphans, *strangers]:

@@ -45,7 +45,7 @@ def litter(filled: Filled) -> set[Kind]:
         filled.image(1).with_name(f"0_77_77000_{'c' * 16}.jpg"),
         blobs / "thumbnails" / "ab" / SHA / "0_1_1000.jpg",
         blobs / "indexes" / "ab" / f"{SHA}.idx",
-        blobs / "queries" / "ab" / f"{SHA}.img",
+        blobs / "queries" / "ab" / f"{SHA}.png",
         blobs / ".scratch" / "tmpabc" / "frame.jpg",
         filled.store.models / "acme--eye" / f".{'0' * 40}.partial" / "config.json.part",
         target.with_name(f".{target.name}.{job_id}.abc") / "manifest.json",

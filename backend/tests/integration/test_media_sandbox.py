@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,15 +31,38 @@ def work(request):
         is_reached = False
     names = ("CPU", "AS", "FSIZE", "NOFILE", "CORE")
     return {"limits": {n: resource.getrlimit(getattr(resource, "RLIMIT_" + n))[0] for n in names},
-            "is_reached": is_reached}
+            "is_reached": is_reached,
+            "opened": [name for name, mode in request["tries"] if is_opened(name, mode)]}
+
+def is_opened(name, mode):
+    try:
+        open(name, mode).close()
+    except PermissionError:
+        return False
+    return True
 
 serve(work)
 """
 
 
-def confined(limits: MediaLimits, port: int = 9) -> dict[str, object]:
-    """What a confined process finds about itself."""
-    request = json.dumps({"port": port, "limits": asdict(limits)})
+def confined(
+    limits: MediaLimits,
+    port: int = 9,
+    *,
+    readable: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    tries: Sequence[tuple[Path, str]] = (),
+) -> dict[str, object]:
+    """What a confined process finds about itself; it tries to open files in these modes."""
+    request = json.dumps(
+        {
+            "port": port,
+            "limits": asdict(limits),
+            "readable": [str(path) for path in readable],
+            "writable": [str(path) for path in writable],
+            "tries": [(str(path), mode) for path, mode in tries],
+        }
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-c", CONFINED], input=request, capture_output=True, text=True, check=True
     )
@@ -70,6 +94,25 @@ def test_where_the_kernel_allows_it_the_network_is_gone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         answer = confined(MediaLimits(), server.getsockname()[1])
     assert answer["is_reached"] is not answer["is_network_isolated"]
+
+
+def test_where_the_kernel_allows_it_all_files_but_the_named_ones_are_gone(tmp_path: Path) -> None:
+    video, other, out = tmp_path / "video.mp4", tmp_path / "other.mp4", tmp_path / "out"
+    video.touch()
+    other.touch()
+    out.mkdir()
+    allowed = [(video, "rb"), (out / "new.jpg", "wb")]
+    forbidden = [
+        (other, "rb"),
+        (video, "r+b"),
+        (tmp_path / "new.jpg", "wb"),
+        (Path("/etc/passwd"), "rb"),
+        (Path("/proc/1/status"), "rb"),
+    ]
+    answer = confined(MediaLimits(), readable=[video], writable=[out], tries=allowed + forbidden)
+    if not answer["are_files_isolated"]:
+        pytest.skip("this kernel has no Landlock")
+    assert answer["opened"] == [str(path) for path, _ in allowed]
 
 
 def test_a_full_folder_is_an_error_of_storage_that_may_be_tried_again(tmp_path: Path) -> None:

@@ -48,6 +48,22 @@ def test_each_frame_has_the_vector_of_its_picture(system: Pipeline) -> None:
     np.testing.assert_allclose(system.ctx.index_of(space).fetch(ids), expected, atol=1e-6)
 
 
+def test_frames_that_are_large_together_come_in_smaller_batches(
+    system: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed, "_MOST_BATCH_PIXELS", 2 * 64 * 48)
+    seed_video(system.ctx, n_frames=5)
+    assert system.embedder.calls == ["2 images", "2 images", "1 images"]
+
+
+def test_a_frame_that_is_too_large_for_any_batch_has_its_own(
+    system: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed, "_MOST_BATCH_PIXELS", 1)
+    seed_video(system.ctx, n_frames=2)
+    assert system.embedder.calls == ["1 images", "1 images"]
+
+
 def test_embedding_again_runs_no_model(system: Pipeline) -> None:
     seed_video(system.ctx, n_frames=6)
     system.embedder.calls.clear()

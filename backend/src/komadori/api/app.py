@@ -85,7 +85,7 @@ def create_app(
     app.state.settings = settings
     errors.install(app)
     app.add_middleware(Guard, access=access_of(settings, is_local=is_local))
-    api = APIRouter(prefix=ROOT, responses=errors.documented(401, 403, 413, 422, 503, 507))
+    api = APIRouter(prefix=ROOT, responses=errors.documented(401, 403, 408, 413, 422, 503, 507))
     for noun in _NOUNS:
         api.include_router(noun.router, dependencies=[Depends(take_turn)])
     api.include_router(events.router)

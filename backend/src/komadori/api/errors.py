@@ -64,7 +64,12 @@ _STATUS: tuple[tuple[type[KomadoriError], int], ...] = (
 )
 _STATUS_OF_CODE = {"disk-full": 507, "unknown-model": 422}
 
-_CODE_OF_STATUS = {404: "no-such-address", 405: "method-not-allowed", 413: TooLargeError.default_code}
+_CODE_OF_STATUS = {
+    404: "no-such-address",
+    405: "method-not-allowed",
+    408: "request-too-slow",
+    413: TooLargeError.default_code,
+}
 
 
 def status_of(error: KomadoriError) -> int:

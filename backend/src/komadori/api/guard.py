@@ -9,9 +9,11 @@ requests; a server that other machines can reach is protected by its token.
 import base64
 import binascii
 import hmac
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +28,10 @@ MAX_UPLOAD_BYTES = 20 * 2**20
 UPLOAD_PATH = "/api/v1/searches/image"
 _MULTIPART_SLACK = 64 * 2**10
 
+BODY_GRACE_S = 30.0
+LEAST_BODY_BYTES_PER_S = 1024
+"""How fast a body must come in the long run, so that nobody holds requests open by sending almost nothing."""
+
 OPEN_PATH = "/healthz"
 """The only address of the API that needs no token: whether the process lives."""
 
@@ -34,6 +40,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SUBPROTOCOL = "komadori.events"
 TOKEN_SUBPROTOCOL = "komadori.token."  # noqa: S105
 """Browsers cannot send a header with a WebSocket: they name the token, base64url, among the subprotocols."""
+
+_TOO_SLOW = f"The request's body came with less than {LEAST_BODY_BYTES_PER_S} bytes a second."
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -165,12 +173,21 @@ def _too_large(scope: Scope) -> TooLargeError:
 
 
 def _counted(scope: Scope, receive: Receive) -> Receive:
-    """Stops the reading of a body that did not say how large it is."""
-    limit, size = _limit(scope), 0
+    """Stops the reading of a body that did not say how large it is, or that hardly comes."""
+    limit, size, is_whole = _limit(scope), 0, False
+    started_s = time.monotonic()
 
     async def receive_counted() -> Message:
-        nonlocal size
-        message = await receive()
+        nonlocal size, is_whole
+        if is_whole:  # what comes now is that the client has left
+            return await receive()
+        allowed_s = BODY_GRACE_S + size / LEAST_BODY_BYTES_PER_S - (time.monotonic() - started_s)
+        try:
+            with anyio.fail_after(max(0.0, allowed_s)):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, _TOO_SLOW, {"Connection": "close"}) from None
+        is_whole = not message.get("more_body", False)
         size += len(message.get("body", b""))
         if size > limit:
             raise HTTPException(413, _too_large(scope).message)

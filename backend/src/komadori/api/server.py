@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from komadori.api.app import create_app
+from komadori.api.connection import TimedConnection
 from komadori.bootstrap import configure_logging, prepare_home
 from komadori.core.errors import ConflictError, InputError
 from komadori.settings import Settings
@@ -40,6 +41,7 @@ def server_of(app: FastAPI) -> uvicorn.Server:
     """The server of an application; it is given its socket when it runs."""
     config = uvicorn.Config(
         app,
+        http=TimedConnection,
         log_config=None,
         access_log=False,
         server_header=False,

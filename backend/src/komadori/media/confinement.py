@@ -7,12 +7,16 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from komadori.core.errors import KomadoriError
 from komadori.core.types import JsonDict
+from komadori.media.landlock import restrict_files
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_SYSTEM_FILES = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/self", "/dev/null", "/dev/urandom")
+"""What libraries look at when they are loaded late, besides those of Python; none of it is anybody's own."""
 
 
 def send(message: Mapping[str, object]) -> None:
@@ -29,6 +33,7 @@ def serve(work: Callable[[JsonDict], JsonDict]) -> None:
     """
     request = json.load(sys.stdin)
     is_network_isolated = _confine(request.pop("limits"))
+    are_files_isolated = _leave_files(request.pop("readable"), request.pop("writable"))
     try:
         answer = work(request)
     except KomadoriError as exc:
@@ -40,6 +45,7 @@ def serve(work: Callable[[JsonDict], JsonDict]) -> None:
             **answer,
             "kind": "done",
             "is_network_isolated": is_network_isolated,
+            "are_files_isolated": are_files_isolated,
             "cpu_s": usage.ru_utime + usage.ru_stime,
             "peak_rss_bytes": usage.ru_maxrss * 1024,
         }
@@ -64,6 +70,15 @@ def _confine(limits: Mapping[str, int]) -> bool:
     _lower(resource.RLIMIT_CORE, 0)
     os.umask(0o022)
     return is_isolated
+
+
+def _leave_files(readable: list[str], writable: list[str]) -> bool:
+    """Keep the named files, and Python's own; True when all others are out of reach.
+
+    As with the network, an older kernel is reported and not an obstacle.
+    """
+    own = {sys.prefix, sys.base_prefix, *sys.path}
+    return restrict_files(map(Path, [*_SYSTEM_FILES, *filter(None, own), *readable]), map(Path, writable))
 
 
 def _lower(kind: int, soft: int, hard: int | None = None) -> None:

@@ -247,7 +247,7 @@ class _Decoder:
         source = self._source
         self._container: InputContainer = open_source(source.path, max_pixels=source.max_pixels)
         self._stream: VideoStream = stream_at(self._container, source.stream_index, source.path)
-        prepare_decoder(self._stream, max_pixels=source.max_pixels, n_threads=source.n_threads)
+        prepare_decoder(self._stream, source.path, max_pixels=source.max_pixels, n_threads=source.n_threads)
         self._context = self._stream.codec_context
 
     def _numbered(self, first: int) -> "Iterator[tuple[int, Packet[VideoStream]]]":

@@ -71,6 +71,7 @@ def extract_segment(
         limits=limits,
         on_message=receive,
         check_cancelled=check_cancelled,
+        writable=out,
     )
     return SegmentReport(
         n_decode_errors=int(answer["n_decode_errors"]),

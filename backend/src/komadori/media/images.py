@@ -1,18 +1,17 @@
-"""Reads still pictures: stored frames, and what users search with."""
+"""Reads still pictures that Komadori wrote: stored frames, and what is left of what users search with."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
 
-from komadori.core.errors import InputError, StorageError
+from komadori.core.errors import StorageError
 from komadori.core.types import Image
 
-MAX_QUERY_PIXELS = 50_000_000
-"""A picture to search with may not have more pixels; it would be shrunk to a few hundred anyway."""
-
-_QUERY_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_STORED_PIXELS = 50_000_000
+"""No frame is larger; what claims to be is damaged, and is not read."""
 
 
 def read_frame(data: bytes) -> Image:
@@ -21,41 +20,36 @@ def read_frame(data: bytes) -> Image:
     Raises:
         StorageError: The bytes are no whole JPEG.
     """
-    try:
-        with PillowImage.open(io.BytesIO(data), formats=["JPEG"]) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError, ValueError) as error:
-        raise StorageError(
-            f"A stored frame of {len(data)} bytes is no readable JPEG: {error}.",
-            hint="Run `komadori verify` on its video: it takes the frame from the source again.",
-            code="damaged-frame",
-        ) from error
+    with _damage_told(
+        data, "frame", "Run `komadori verify` on its video: it takes the frame from the source again."
+    ):
+        return _read(data, "JPEG")
 
 
 def read_query_picture(data: bytes) -> Image:
-    """A user's picture (H, W, 3), upright, without alpha.
+    """A picture (H, W, 3) to search with, from the PNG bytes that :func:`~.query_picture.harmless` made.
 
     Raises:
-        InputError: It is no picture in a common format, or it is too large.
+        StorageError: The bytes are no whole PNG.
     """
+    with _damage_told(data, "picture", "Search with the picture once more."):
+        return _read(data, "PNG")
+
+
+def _read(data: bytes, name: str) -> Image:
+    with PillowImage.open(io.BytesIO(data), formats=[name]) as picture:
+        if picture.width * picture.height > MAX_STORED_PIXELS:
+            raise ValueError(f"it claims to have {picture.width} x {picture.height} pixels")
+        return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+@contextmanager
+def _damage_told(data: bytes, what: str, hint: str) -> Iterator[None]:
     try:
-        with PillowImage.open(io.BytesIO(data), formats=_QUERY_FORMATS) as picture:
-            if picture.width * picture.height > MAX_QUERY_PIXELS:
-                raise InputError(
-                    f"The picture has {picture.width} x {picture.height} pixels.",
-                    hint=f"Make it smaller than {MAX_QUERY_PIXELS // 1_000_000} megapixels.",
-                    code="picture-too-large",
-                )
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (
-        OSError,
-        UnidentifiedImageError,
-        ValueError,
-        SyntaxError,
-        PillowImage.DecompressionBombError,
-    ) as error:
-        raise InputError(
-            "The file is no picture that can be read.",
-            hint="Use a JPEG, PNG or WebP file.",
-            code="unreadable-picture",
+        yield
+    except Exception as error:  # damage surfaces as any of a dozen types
+        raise StorageError(
+            f"A stored {what} of {len(data)} bytes is no readable picture: {error}.",
+            hint=hint,
+            code=f"damaged-{what}",
         ) from error

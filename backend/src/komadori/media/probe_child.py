@@ -57,7 +57,7 @@ def probe(request: JsonDict) -> JsonDict:
     with open_source(path, max_pixels=max_pixels) as container:
         stream = select_stream(container, path)
         _check_decodable(stream, path, max_pixels)
-        prepare_decoder(stream, max_pixels=max_pixels, n_threads=1)
+        prepare_decoder(stream, path, max_pixels=max_pixels, n_threads=1)
         found = _read(container, stream, path, int(request["max_packets"]))
         if not found.samples:
             raise _nothing_decodes(path, len(found.packets))

@@ -45,6 +45,7 @@ def run_child(
     limits: MediaLimits,
     on_message: Callable[[JsonDict], None],
     check_cancelled: Callable[[], object] = lambda: None,
+    writable: Path | None = None,
 ) -> JsonDict:
     """Run ``python -m module`` on a request and give each message to ``on_message``.
 
@@ -54,10 +55,11 @@ def run_child(
     Args:
         module: A module of this package whose ``main`` reads a request.
         request: What the child is to do.
-        path: The file it works on, for messages.
+        path: The file it works on; it can read no other, but for those of Python and the system.
         limits: What it may use.
         on_message: Called in this thread for each message but the last; what it raises ends the child.
         check_cancelled: Called in another thread, a few times a second; what it raises ends the child too.
+        writable: The only folder in which it can write.
 
     Raises:
         MediaError: The child said so, went over a limit, or died.
@@ -66,7 +68,8 @@ def run_child(
         DependencyError: The media packages are not installed.
     """
     command = [sys.executable, "-I", "-m", module]
-    payload = json.dumps({**request, "limits": asdict(limits)}).encode()
+    access = {"readable": [str(path)], "writable": [str(writable)] if writable else []}
+    payload = json.dumps({**request, **access, "limits": asdict(limits)}).encode()
     with tempfile.TemporaryFile() as stderr:
         child = subprocess.Popen(
             command,

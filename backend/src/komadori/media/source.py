@@ -86,11 +86,14 @@ def keep_only(container: InputContainer, stream: VideoStream) -> VideoStream:
     return stream
 
 
-def prepare_decoder(stream: VideoStream, *, max_pixels: int, n_threads: int) -> None:
+def prepare_decoder(stream: VideoStream, path: Path, *, max_pixels: int, n_threads: int) -> None:
     """Open the decoder of a stream; pictures carry the ``opaque`` of their packets.
 
     The limit on pixels must be set here too: the container's own option does not reach
     the decoder.
+
+    Raises:
+        MediaError: The decoder cannot be opened for this stream.
     """
     context = stream.codec_context
     context.options = {"max_pixels": str(max_pixels)}
@@ -99,7 +102,15 @@ def prepare_decoder(stream: VideoStream, *, max_pixels: int, n_threads: int) -> 
     context.copy_opaque = True
     # Opened now, while nothing is skipped: dav1d takes what it finds here for good.
     context.skip_frame = "DEFAULT"
-    context.open(strict=False)
+    try:
+        context.open(strict=False)
+    except (av.FFmpegError, MemoryError) as exc:
+        raise MediaError(
+            f"Expected a video that the decoder {context.name} takes, but it refuses the settings in {path} "
+            f"({last_log_line() or exc}).",
+            hint="Convert the file, for example to H.264 in MP4; its header may be damaged.",
+            code="unusable-decoder-settings",
+        ) from exc
 
 
 def demux(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":

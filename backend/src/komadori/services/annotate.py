@@ -36,7 +36,7 @@ from komadori.db.repositories.annotations import NewAnnotation
 from komadori.db.repositories.chunks import Counts, Issue
 from komadori.media.images import read_frame
 from komadori.ml.segmenters.base import ConceptSegmenter
-from komadori.services import search
+from komadori.services import names, search
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, split, submit
 
@@ -163,13 +163,17 @@ def _annotate(
 
 def _clean(prompts: Sequence[str]) -> list[str]:
     cleaned = list(dict.fromkeys(" ".join(prompt.split()) for prompt in prompts))
-    if not cleaned or not all(cleaned) or len(cleaned) > MAX_PROMPTS:
+    unseen = [prompt for prompt in cleaned if not names.is_visible(prompt)]
+    if not cleaned or unseen or len(cleaned) > MAX_PROMPTS:
+        one = f", among them one of {names.counted(unseen[0])}" if unseen else ""
         raise InputError(
-            f"Expected 1 to {MAX_PROMPTS} prompts with words in them, got {len(cleaned)}.",
+            f"Expected 1 to {MAX_PROMPTS} prompts with words in them, got {len(cleaned)}{one.rstrip(',')}.",
             hint="Name what to find with short noun phrases: --prompt car --prompt 'traffic light'.",
             code="bad-prompts",
         )
-    too_long = [prompt for prompt in cleaned if len(prompt) > 200]
+    for prompt in cleaned:
+        names.check_printable(prompt, f"The prompt {prompt[:40]!r}", "bad-prompts")
+    too_long = [prompt for prompt in cleaned if len(prompt) > names.MAX_LENGTH]
     if too_long:
         raise InputError(
             f"The prompt {too_long[0][:40]!r}… has {len(too_long[0])} characters.",

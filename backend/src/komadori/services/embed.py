@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,9 @@ from komadori.vectors.base import VectorIndex
 KIND = "embed"
 
 _READERS = 4
+
+_MOST_BATCH_PIXELS = 300_000_000
+"""Of the frames in one batch, of which two are held at once: 0.9 GB each, or 144 frames of full HD."""
 
 _log = logging.getLogger(__name__)
 
@@ -201,7 +203,7 @@ def _read_ahead(
     ctx: Context, frames: Sequence[Frame], size: int, issues: list[Issue]
 ) -> Iterator[tuple[list[Frame], list[Image]]]:
     """Batches of readable frames; the next one is read while the caller works on this one."""
-    batches = [list(islice(frames, start, start + size)) for start in range(0, len(frames), size)]
+    batches = list(_batches(frames, size))
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read-frame") as pool:
 
         def start_reading(batch: list[Frame]) -> list[tuple[Frame, Future[Image]]]:
@@ -215,6 +217,20 @@ def _read_ahead(
             kept, images = _finished(current, issues)
             if kept:
                 yield kept, images
+
+
+def _batches(frames: Sequence[Frame], size: int) -> Iterator[list[Frame]]:
+    """Up to ``size`` frames each, fewer where they are so large that memory would not do."""
+    batch: list[Frame] = []
+    n_pixels = 0
+    for frame in frames:
+        n_pixels += frame.width * frame.height
+        if batch and (len(batch) == size or n_pixels > _MOST_BATCH_PIXELS):
+            yield batch
+            batch, n_pixels = [], frame.width * frame.height
+        batch.append(frame)
+    if batch:
+        yield batch
 
 
 def _read(ctx: Context, frame: Frame) -> Image:

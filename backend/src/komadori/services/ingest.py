@@ -82,8 +82,9 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         job = jobs.get(session, chunk.job_id)
     path = check_path(job.parameters["path"])
     stamp = source_file.stamp(path)
-    sha256 = source_file.sha256_of(path, progress)
+    # First, so that what is no video is not read to its end.
     facts, index = probe_video(path, check_cancelled=progress.check_cancelled)
+    sha256 = source_file.sha256_of(path, progress)
     source_file.check_unchanged(path, stamp)
     key = index_key(sha256)
     if not ctx.blobs.exists(key):

@@ -14,7 +14,8 @@ from komadori.core.errors import DependencyError, InputError, NotFoundError
 from komadori.core.types import EmbeddingSpace, JobState, Moment, Queue, SearchHit, WorkerState
 from komadori.db.repositories import embeddings, projects, videos, workers
 from komadori.db.repositories.embeddings import QueryKind
-from komadori.media.images import read_query_picture
+from komadori.media.query_picture import harmless
+from komadori.services import names
 from komadori.services.context import Context
 from komadori.services.embed import content_key
 
@@ -64,10 +65,10 @@ def by_text(ctx: Context, text: str, k: int, scope: Scope) -> SearchResult:
         DependencyError: No worker gave the words a vector in time.
     """
     words = " ".join(text.split())
-    if not words or len(words) > _MAX_TEXT_LENGTH:
+    if not names.is_visible(words) or len(words) > _MAX_TEXT_LENGTH:
         raise InputError(
-            f"The search text has {len(words)} characters.",
-            hint=f"Give between 1 and {_MAX_TEXT_LENGTH}, such as 'a red car at night'.",
+            f"A search text of {names.counted(words)} was given.",
+            hint=f"Give words of 1 to {_MAX_TEXT_LENGTH} characters, such as 'a red car at night'.",
             code="bad-search-text",
         )
     key = content_key(words.encode())
@@ -82,10 +83,10 @@ def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResu
         NotFoundError: The project or the video does not exist.
         DependencyError: No worker gave the picture a vector in time.
     """
-    read_query_picture(picture)
     key = content_key(picture)
-    blob_key = f"queries/{key[:2]}/{key}.img"
-    ctx.blobs.put(blob_key, picture)  # again, too: `komadori gc` leaves alone what is new
+    blob_key = f"queries/{key[:2]}/{key}.png"
+    is_there = ctx.blobs.exists(blob_key)  # put again, too: `komadori gc` leaves alone what is new
+    ctx.blobs.put(blob_key, ctx.blobs.get(blob_key) if is_there else harmless(picture))
     return _search(ctx, *_vector(ctx, QueryKind.PICTURE, key, blob_key), k, scope)
 
 

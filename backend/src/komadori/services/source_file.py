@@ -64,9 +64,16 @@ def sha256_of(path: Path, progress: Progress) -> str:
 
     Raises:
         InputError: It cannot be read.
+        MediaError: It is being written to; what grows for ever would be read for ever.
     """
+    before = stamp(path)
+
+    def check() -> None:
+        progress.check_cancelled()
+        check_unchanged(path, before)
+
     try:
-        return disk.sha256_of(path, progress.check_cancelled)
+        return disk.sha256_of(path, check)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.",

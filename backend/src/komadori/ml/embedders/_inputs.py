@@ -30,3 +30,13 @@ def check_batch_size(batch_size: int | None) -> None:
             f"Expected a batch size of at least 1, got {batch_size}.",
             hint="Leave it out for the embedder's own.",
         )
+
+
+def text_too_long(unread: str, n_tokens: int, most: int) -> InputError:
+    """The error for a text that the model would not read to its end, from ``unread`` on."""
+    return InputError(
+        f"Expected a text of at most {most} tokens (words, or parts of them), got {n_tokens}: "
+        f"the model would not read {unread[:60]!r} and what follows.",
+        hint="Leave that out, or search for each part alone.",
+        code="text-too-long",
+    )

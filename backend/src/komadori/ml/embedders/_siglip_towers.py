@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from komadori.core.errors import ModelError
+from komadori.ml.embedders._inputs import text_too_long
 from komadori.ml.embedders._siglip_pixels import ModelInputs
 from komadori.ml.torch_runtime import TorchRuntime, cpu_has_bf16, load_pretrained
 
@@ -157,7 +158,11 @@ class TextTower:
         self._device = runtime.device
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """(N, D) for N texts, not yet of unit norm; what exceeds the model's length is cut off."""
+        """(N, D) for N texts, not yet of unit norm.
+
+        Raises:
+            InputError: A text is longer than the model reads; what would be lost is named.
+        """
         parts = [
             self._encode_pass(texts[start : start + TEXTS_PER_PASS])
             for start in range(0, len(texts), TEXTS_PER_PASS)
@@ -165,15 +170,18 @@ class TextTower:
         return np.concatenate(parts)
 
     def _encode_pass(self, texts: Sequence[str]) -> Vectors:
+        length = self._model.config.max_position_embeddings
+        lowered = [text.lower() for text in texts]
         tokens = self._tokenizer(
-            [text.lower() for text in texts],
-            padding="max_length",
-            max_length=self._model.config.max_position_embeddings,
-            truncation=True,
-            return_tensors="pt",
+            lowered, padding="max_length", max_length=length, return_offsets_mapping=True
         )
+        for text, ids, spans in zip(lowered, tokens["input_ids"], tokens["offset_mapping"], strict=True):
+            if len(ids) > length:
+                # The last token that is read ends the text, where the tokenizer marks the end.
+                raise text_too_long(text[spans[length - 1][0] :], len(ids), length)
+        input_ids = torch.tensor(tokens["input_ids"], device=self._device)
         with torch.inference_mode():
-            return _to_numpy(self._model(input_ids=tokens["input_ids"].to(self._device)).pooler_output)
+            return _to_numpy(self._model(input_ids=input_ids).pooler_output)
 
 
 def has_openvino() -> bool:

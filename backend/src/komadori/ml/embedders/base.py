@@ -32,4 +32,8 @@ class ImageTextEmbedder(Protocol):
         """
 
     def embed_texts(self, texts: Sequence[str]) -> EmbeddingBatch:
-        """Vectors (N, D) of N texts; long ones are cut at the model's length."""
+        """Vectors (N, D) of N texts.
+
+        Raises:
+            InputError: A text is longer than the model reads; it is read whole or not at all.
+        """

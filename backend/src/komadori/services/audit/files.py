@@ -20,7 +20,7 @@ _AT_ONCE = 500
 _SHA256 = "[0-9a-f]{64}"
 _FRAME = re.compile(r"\d+_(\d+)_-?\d+(_[0-9a-f]{16})?\.jpg")
 _BY_VIDEO = ("frames", "thumbnails")
-_NAMES = {"indexes": re.compile(rf"({_SHA256})\.idx"), "queries": re.compile(rf"({_SHA256})\.img")}
+_NAMES = {"indexes": re.compile(rf"({_SHA256})\.idx"), "queries": re.compile(rf"({_SHA256})\.(?:png|img)")}
 _SCRATCH = ".scratch"
 _ANSWER_WITHIN_S = 2.0
 
