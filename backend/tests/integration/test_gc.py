@@ -117,9 +117,10 @@ def test_what_a_chunk_that_runs_may_name_is_left_alone(filled: Filled) -> None:
         path.write_bytes(b"x")
     filled.run("DELETE FROM embeddings WHERE frame_id = 2")
     running = f"state = 'running', owner = '{ownership.own_name()}', lease_until_s = {time.time() + 60}"
+    same = "job_id, queue, state, attempts, owner, lease_until_s, total, done, skipped, failed"
     insert = (
-        "INSERT INTO chunks SELECT {id}, job_id, {id}, '{kind}', queue, '{payload}', state, attempts, owner, "
-        "lease_until_s, published_s, error, total, done, skipped, failed FROM chunks WHERE id = 1"
+        f"INSERT INTO chunks (id, position, kind, payload, {same}) "
+        f"SELECT {{id}}, {{id}}, '{{kind}}', '{{payload}}', {same} FROM chunks WHERE id = 1"
     )
     filled.run(
         f"UPDATE chunks SET {running} WHERE kind = 'embed'",

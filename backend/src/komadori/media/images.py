@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
 
 from komadori.core.errors import StorageError
 from komadori.core.types import Image
@@ -20,9 +21,8 @@ def read_frame(data: bytes) -> Image:
     Raises:
         StorageError: The bytes are no whole JPEG.
     """
-    with _damage_told(
-        data, "frame", "Run `komadori verify` on its video: it takes the frame from the source again."
-    ):
+    hint = "Run `komadori verify` on its video: it takes the frame from the source again."
+    with _damage_told("frame", "JPEG", hint):
         return _read(data, "JPEG")
 
 
@@ -32,7 +32,7 @@ def read_query_picture(data: bytes) -> Image:
     Raises:
         StorageError: The bytes are no whole PNG.
     """
-    with _damage_told(data, "picture", "Search with the picture once more."):
+    with _damage_told("picture", "PNG", "Search with the picture once more."):
         return _read(data, "PNG")
 
 
@@ -44,12 +44,13 @@ def _read(data: bytes, name: str) -> Image:
 
 
 @contextmanager
-def _damage_told(data: bytes, what: str, hint: str) -> Iterator[None]:
+def _damage_told(what: str, name: str, hint: str) -> Iterator[None]:
     try:
         yield
+    except MemoryError:
+        raise
     except Exception as error:  # damage surfaces as any of a dozen types
+        reason = "its first bytes say so" if isinstance(error, UnidentifiedImageError) else error
         raise StorageError(
-            f"A stored {what} of {len(data)} bytes is no readable picture: {error}.",
-            hint=hint,
-            code=f"damaged-{what}",
+            f"A stored {what} is no readable {name}: {reason}.", hint=hint, code=f"damaged-{what}"
         ) from error
