@@ -248,6 +248,21 @@ def test_what_is_put_right_between_the_two_looks_is_no_finding(
     assert filled.check().is_clean
 
 
+def test_what_only_one_of_the_two_looks_sees_is_no_finding(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = filled.image(1), filled.image(2)
+    elsewhere = first.rename(filled.home / "elsewhere.jpg")
+
+    def change(_s: float) -> None:
+        elsewhere.rename(first)
+        second.unlink()
+
+    monkeypatch.setattr("komadori.services.check.time.sleep", change)
+
+    assert filled.check().is_clean
+
+
 def test_a_chunk_that_runs_may_have_vectors_before_their_rows(filled: Filled) -> None:
     filled.run("DELETE FROM embeddings WHERE frame_id = 2")
     owner, until_s = ownership.own_name(), time.time() + 60
