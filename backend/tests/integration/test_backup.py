@@ -134,6 +134,30 @@ def test_a_backup_does_not_change_with_the_store(filled: Filled, tmp_path: Path)
     assert found_in(restore(tmp_path / "backup", tmp_path / "new")) == set()
 
 
+def test_pictures_that_come_while_the_database_is_copied_are_in_it(
+    filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = filled.image(1).with_name(f"0_50_50000_{'d' * 16}.jpg")
+    save = snapshots.save
+
+    def save_after_a_commit(url: str, folder: Path) -> Path:
+        shutil.copyfile(filled.image(1), late)
+        key = late.relative_to(filled.store.blobs).as_posix()
+        same = "video_id, stream_index, time_base_num, time_base_den, width, height, thumbnail_key, "
+        same += "image_sha256, perceptual_hash, is_key, is_suspect, transform"
+        filled.run(
+            f"INSERT INTO frames (id, decode_index, pts, image_key, {same}) "
+            f"SELECT 50, 50, 50000, '{key}', {same} FROM frames WHERE id = 1"
+        )
+        return save(url, folder)
+
+    monkeypatch.setattr(snapshots, "save", save_after_a_commit)
+    about = back_up(filled, tmp_path / "backup")
+
+    assert (about.n_frames, about.n_missing) == (N_FRAMES + 1, 0)
+    assert found_in(restore(tmp_path / "backup", tmp_path / "new")) == set()
+
+
 def test_a_backup_goes_to_a_new_folder_outside_the_home(filled: Filled, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
 

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from komadori.cli.main import main
+from komadori.core.errors import StorageError
 from komadori.core.types import Queue
 from komadori.db import migrate
 from komadori.services import check, ownership
@@ -248,6 +249,21 @@ def test_what_is_put_right_between_the_two_looks_is_no_finding(
     assert filled.check().is_clean
 
 
+def test_what_only_one_of_the_two_looks_sees_is_no_finding(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = filled.image(1), filled.image(2)
+    elsewhere = first.rename(filled.home / "elsewhere.jpg")
+
+    def change(_s: float) -> None:
+        elsewhere.rename(first)
+        second.unlink()
+
+    monkeypatch.setattr("komadori.services.check.time.sleep", change)
+
+    assert filled.check().is_clean
+
+
 def test_a_chunk_that_runs_may_have_vectors_before_their_rows(filled: Filled) -> None:
     filled.run("DELETE FROM embeddings WHERE frame_id = 2")
     owner, until_s = ownership.own_name(), time.time() + 60
@@ -258,6 +274,27 @@ def test_a_chunk_that_runs_may_have_vectors_before_their_rows(filled: Filled) ->
     )
 
     assert filled.found() == set()
+
+
+def test_a_folder_that_goes_while_it_is_read_is_no_error_and_one_that_is_closed_is(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def scan(error: OSError) -> Callable[[Path], object]:
+        def refuse_frames(folder: Path) -> object:
+            if folder == filled.image(1).parent:
+                raise error
+            return scandir(folder)
+
+        return refuse_frames
+
+    monkeypatch.setattr("komadori.services.audit.files.os.scandir", scan(FileNotFoundError(2, "gone")))
+    assert filled.check().is_clean
+
+    monkeypatch.setattr("komadori.services.audit.files.os.scandir", scan(PermissionError(13, "closed")))
+    with pytest.raises(StorageError, match="Could not look at what is stored: closed"):
+        filled.check()
 
 
 def test_many_findings_of_a_kind_are_counted_and_the_first_named(

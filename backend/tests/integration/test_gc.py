@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from komadori.cli.main import main
 from komadori.core.errors import ConflictError
 from komadori.core.file_lock import FileLock
+from komadori.db.repositories import audits
 from komadori.services import garbage, ownership
 from komadori.services.audit.findings import HARMLESS, Kind
 from komadori.services.garbage import Garbage
@@ -133,6 +135,20 @@ def test_what_a_chunk_that_runs_may_name_is_left_alone(filled: Filled) -> None:
 
     filled.run("UPDATE chunks SET state = 'done', owner = NULL")
     assert collect(filled).counts == {Kind.ORPHAN_FILE: 2, Kind.ORPHAN_VECTOR: 1}
+
+
+def test_while_the_chunks_are_held_none_can_begin_or_end(on_both: Filled) -> None:
+    engine = on_both.store.sessions.engine
+    is_sqlite = engine.dialect.name == "sqlite"
+    patience = "PRAGMA busy_timeout=50" if is_sqlite else "SET lock_timeout = '50ms'"
+    with engine.connect() as other:
+        other.exec_driver_sql(patience)
+        other.commit()
+        with on_both.store.sessions.write() as session:
+            audits.hold_chunks(session)
+            with pytest.raises(DBAPIError, match=r"locked|lock timeout"):
+                other.exec_driver_sql("UPDATE chunks SET attempts = attempts + 1")
+            other.rollback()
 
 
 def test_rows_whose_parent_is_gone_go_with_what_they_named(filled: Filled) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from komadori.core import disk
 from komadori.core.types import JsonDict
 from komadori.services.audit.annotations import look_at_annotations, look_at_runs
 from komadori.services.audit.database import look_at_database, look_at_references
@@ -94,8 +95,15 @@ def check(
         on_part: Hears what is being looked at.
 
     Raises:
-        StorageError: The database cannot be read.
+        StorageError: The database or the files cannot be read.
     """
+    with disk.storage_errors("look at what is stored"):
+        return _look_twice(store, is_deep, age_s, PAUSE_S if pause_s is None else pause_s, on_part)
+
+
+def _look_twice(
+    store: Store, is_deep: bool, age_s: float, pause_s: float, on_part: Callable[[str], None]
+) -> Report:
     look = Look(store, is_deep, age_s)
     on_part("database")
     first = _Found(look_at_database(look))
@@ -105,7 +113,7 @@ def check(
     suspicious = {name: before for name, before in found.items() if before.named}
     if not suspicious:
         return _report(look, [])
-    time.sleep(PAUSE_S if pause_s is None else pause_s)
+    time.sleep(pause_s)
     again = Look(store, is_deep, age_s)
     return _report(
         look,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from komadori.core import disk
 from komadori.core.errors import ConflictError
 from komadori.core.file_lock import FileLock
 from komadori.core.types import EmbeddingSpace, JsonDict
@@ -89,9 +90,10 @@ def collect(
             code="schema",
         )
     look = Look(store, age_s=age_s)
-    if not is_forced:
-        _check_home(look)
-    return _Collector(look, is_dry_run).everything()
+    with disk.storage_errors("remove what nothing names"):
+        if not is_forced:
+            _check_home(look)
+        return _Collector(look, is_dry_run).everything()
 
 
 class _Collector:

@@ -1,14 +1,18 @@
 """Copies a flat index as it is at one moment, while others write to it."""
 
 import os
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from komadori.core.disk import storage_errors
 from komadori.core.errors import StorageError
 from komadori.vectors import _head
+from komadori.vectors._files import IndexFiles
 from komadori.vectors._head import Head, HeadFile
+from komadori.vectors._quantiser import Quantiser
 from komadori.vectors._segments import Layout
+from komadori.vectors._view import View
 
 _ATTEMPTS = 20
 _BLOCK_BYTES = 1 << 20
@@ -35,7 +39,6 @@ def copy(source: Path, target: Path) -> bool:
             except FileNotFoundError:
                 if head_file.read() == head:
                     raise
-                shutil.rmtree(target)
             else:
                 return True
     raise StorageError(
@@ -44,22 +47,30 @@ def copy(source: Path, target: Path) -> bool:
 
 
 def _copy(head: Head, source: Path, target: Path) -> None:
-    """The head goes last: without it there is no index."""
-    target.mkdir(parents=True)
-    log = f"log-{head.generation:06d}"
+    """The log and the segments that it leads to; the head goes last: without it there is no index.
+
+    All are opened first: what is open stays readable when a writer removes it.
+
+    Raises:
+        FileNotFoundError: A newer head has taken over.
+    """
+    layout = Layout(head.dim, head.segment_rows)
+    files = IndexFiles(source, layout, Quantiser(head.dim))
+    segments = View(Head(head.dim, head.segment_rows)).followed_to(head, files).parts
+    sizes = {f"rows-{number:06d}": layout.size for number in segments}
     if head.n_records:
-        _copy_start(source / log, target / log, head.n_records * _RECORD_BYTES)
-    size = Layout(head.dim, head.segment_rows).size
-    for path in sorted(source.glob("rows-*")):
-        number = path.name.removeprefix("rows-")
-        if number.isdigit() and int(number) * head.segment_rows < head.next_slot:
-            _copy_start(path, target / path.name, size)
+        sizes[f"log-{head.generation:06d}"] = head.n_records * _RECORD_BYTES
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context((source / name).open("rb")) for name in sizes}
+        target.mkdir(parents=True)
+        for name, original in opened.items():
+            _copy_start(original, target / name, sizes[name])
     _head.create(target / "head", head)
 
 
-def _copy_start(source: Path, target: Path, n_bytes: int) -> None:
+def _copy_start(original: BinaryIO, target: Path, n_bytes: int) -> None:
     """The first ``n_bytes`` of a file; blocks of zeros take no room."""
-    with source.open("rb") as original, target.open("xb") as copied:
+    with target.open("xb") as copied:
         while n_bytes > 0 and (block := original.read(min(_BLOCK_BYTES, n_bytes))):
             n_bytes -= len(block)
             if block.count(0) == len(block):

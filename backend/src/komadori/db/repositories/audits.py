@@ -156,7 +156,7 @@ def running_payloads(session: Session) -> list[tuple[str, JsonDict]]:
 
 def hold_chunks(session: Session) -> None:
     """Let no chunk begin or end until the transaction ends; on SQLite no other writes anyway."""
-    if session.get_bind().dialect.name == "postgresql":
+    if session.connection().dialect.name == "postgresql":  # on SQLite to connect is to begin
         session.execute(text("LOCK TABLE chunks IN SHARE MODE"))
 
 

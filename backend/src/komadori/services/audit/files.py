@@ -5,6 +5,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -87,7 +88,7 @@ def unnamed(session: Session, batch: Batch) -> list[Path]:
 
 def stale_scratch(look: Look) -> list[Path]:
     """What lies in the scratch of the blob store, and has not changed for long."""
-    return [path for path in _entries(look.store.blobs / _SCRATCH) if _is_left(look, path, "scratch")]
+    return [path for path in _entries(look.store.blobs / _SCRATCH) if look.is_left(path, "scratch")]
 
 
 def stale_exports(look: Look) -> dict[Path, Path]:
@@ -98,14 +99,14 @@ def stale_exports(look: Look) -> dict[Path, Path]:
         path: Path(directory)
         for job_id, directory, is_running in targets
         for path in ([] if is_running else export.leftovers(Path(directory), job_id))
-        if _is_left(look, path, "exports")
+        if look.is_left(path, "exports")
     }
 
 
 def stale_downloads(look: Look) -> list[Path]:
     """Downloads of models that nobody has gone on with for long."""
     found = look.store.models.glob("*--*/.*.partial") if look.store.models.is_dir() else ()
-    return [path for path in sorted(found) if _is_left(look, path, "downloads")]
+    return [path for path in sorted(found) if look.is_left(path, "downloads")]
 
 
 def stale_locks(look: Look) -> list[Path]:
@@ -116,10 +117,9 @@ def stale_locks(look: Look) -> list[Path]:
 
 
 def _split(place: str, sha256: str, folder: Path, pattern: re.Pattern[str]) -> Iterator[Batch]:
-    with os.scandir(folder) as entries:
-        names = (entry.name for entry in entries if pattern.fullmatch(entry.name))
-        while found := list(islice(names, _AT_ONCE)):
-            yield Batch(place, sha256, folder, found)
+    names = (entry.name for entry in _scanned(folder) if pattern.fullmatch(entry.name))
+    while found := list(islice(names, _AT_ONCE)):
+        yield Batch(place, sha256, folder, found)
 
 
 def _unknown(blobs: Path) -> Iterator[Path]:
@@ -139,12 +139,17 @@ def _strangers(folder: Path, *patterns: str) -> Iterator[Path]:
     if not folder.is_dir():
         yield folder
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not re.fullmatch(first, entry.name):
-                yield Path(entry.path)
-            elif rest:
-                yield from _strangers(Path(entry.path), *rest)
+    for entry in _scanned(folder):
+        if not re.fullmatch(first, entry.name):
+            yield Path(entry.path)
+        elif rest:
+            yield from _strangers(Path(entry.path), *rest)
+
+
+def _scanned(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder; nothing when it has just been removed."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -153,11 +158,6 @@ def _entries(folder: Path) -> list[Path]:
 
 def _folders(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if path.is_dir()]
-
-
-def _is_left(look: Look, path: Path, what: str) -> bool:
-    """Whether neither a folder nor anything in it has changed for long."""
-    return look.is_old(path, what) and all(look.is_old(inner, what) for inner in path.rglob("*"))
 
 
 def _is_held(lock: Path) -> bool:

@@ -70,6 +70,13 @@ class Look:
         self.young[what] += 1
         return False
 
+    def is_left(self, path: Path, what: str) -> bool:
+        """Whether neither a folder nor anything in it has been touched for long; False when it is gone."""
+        try:
+            return self.is_old(path, what) and all(self.is_old(inner, what) for inner in path.rglob("*"))
+        except FileNotFoundError:
+            return False
+
     def name(self, path: Path) -> str:
         """A file of the home, as people are told of it."""
         return path.relative_to(self.store.home).as_posix()

@@ -41,7 +41,7 @@ def orphan_indexes(look: Look) -> list[Path]:
         return []
     folders = [path for path in sorted(look.store.vectors.iterdir()) if path.is_dir()]
     known = {space.key for _, space in known_spaces(look)}
-    return [path for path in folders if path.name not in known and look.is_old(path, "indexes")]
+    return [path for path in folders if path.name not in known and look.is_left(path, "indexes")]
 
 
 def orphan_vectors(look: Look, space_id: int, ids: NDArray[np.int64]) -> NDArray[np.int64]:
