@@ -5,8 +5,9 @@ Two installations, each with an API and a broker as processes and the same frame
 to events, so that a busy machine does not favour one of them. The bookkeeping of a chunk (claim,
 lease, fenced commit, choice of the next hints) is timed in the same way.
 
-Then the whole system with the demo models: one video is annotated while others are decoded and
-embedded, and new words are searched for all the while. The result is written to ``load.json``.
+Then the whole system with the demo models: one video is annotated, some are decoded, and the frames of
+others, held back until then by a pause, are embedded, while new words are searched for. The result is
+written to ``load.json``.
 """
 
 import io
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from komadori.cli import embedded_broker
 from komadori.cli.client import ApiClient
 from komadori.cli.demo import models as demo_models
 from komadori.cli.demo.system import running
+from komadori.core.errors import KomadoriError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, JobState, Queue
 from komadori.db.repositories import chunks as chunk_rows
@@ -51,11 +53,12 @@ from komadori.settings import Settings
 
 N_QUEUED = 100_000
 N_FRAMES = 300
-N_READS = 200
-N_CHUNKS = 200
+N_READS = 100
+N_CHUNKS = 100
 N_SEARCHES = 40
 BULK_FRAMES = 240
-"""Of each video in the bulk load."""
+BULK_VIDEOS = 6
+"""In the bulk load: as many frames of each are decoded and embedded, and those of one more annotated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +168,21 @@ def bookkeeping(few: Served, many: Served) -> dict[str, float]:
 def measure_searches(folder: Path) -> dict[str, Any]:
     """Milliseconds of searches for new words: alone, and while everything else works."""
     names = [kind.name for kind in kinds()]
-    clips = [_clip(folder, seed) for seed in range(4)]
+    clip = folder / "clip.mp4"
+    write_footage(clip, 0, n_frames=BULK_FRAMES, shots=random_shots(0, n_shots=3, n_things=5))
     settings = demo_models.choose(demo_models.DemoModels.PACKAGED, Settings(_env_file=None)).settings
     with running(folder / "bulk", settings) as api:
-        first = _add(api, clips[0])
-        _wait(api, [first, *api.job(first).children])
+        first = _add(api, clip, "default")
+        for number in range(BULK_VIDEOS):  # another project keeps frames of its own
+            _add(api, clip, f"bulk {number}")
+        _extract_and_hold(api, first)
         alone = [_search_ms(api, f"alone {number}") for number in range(20)]
-        bulk = [_add(api, clip) for clip in clips[1:]]
-        video_id = str(api.job(first).result["video_id"])
-        bulk.append(api.annotate(names[:6], {"video_id": video_id}, {}).id)
+        for job in api.jobs():
+            if job.state == JobState.PAUSED:
+                api.resume_job(job.id)
+        for number in range(BULK_VIDEOS):
+            _add(api, clip, f"more {number}")
+        api.annotate(names[:6], {"video_id": str(api.job(first).result["video_id"])}, {})
         times, busy = [], []
         for number in range(N_SEARCHES):
             at_work = {job.kind for job in api.jobs() if job.state == JobState.RUNNING}
@@ -294,21 +303,23 @@ def _do_nothing(chunk: Chunk, _progress: Progress) -> ChunkResult:
     return ChunkResult(Counts(done=chunk.total))
 
 
-def _clip(folder: Path, seed: int) -> Path:
-    path = folder / f"clip_{seed}.mp4"
-    write_footage(path, seed, n_frames=BULK_FRAMES, shots=random_shots(seed, n_shots=3, n_things=5))
-    return path
-
-
-def _add(api: ApiClient, clip: Path) -> str:
+def _add(api: ApiClient, clip: Path, project: str) -> str:
     return api.add_video(
-        clip, project="default", sampler="all_frames", sampler_parameters={}, skip_near_duplicates=False
+        clip, project=project, sampler="all_frames", sampler_parameters={}, skip_near_duplicates=False
     ).id
 
 
-def _wait(api: ApiClient, job_ids: Sequence[str]) -> None:
-    while not all(api.job(job_id).state.is_terminal for job_id in job_ids):
-        time.sleep(0.2)
+def _extract_and_hold(api: ApiClient, first: str) -> None:
+    """Return when all frames are extracted and those of one video embedded; the other jobs are paused."""
+    while True:
+        live = [job for job in api.jobs() if not job.state.is_terminal]
+        for job in live:
+            if job.kind == "embed" and job.parent_id != first and job.state != JobState.PAUSED:
+                with suppress(KomadoriError):  # it has just ended
+                    api.pause_job(job.id)
+        if all(job.state == JobState.PAUSED for job in live):
+            return
+        time.sleep(0.1)
 
 
 def _search_ms(api: ApiClient, words: str) -> float:
