@@ -21,7 +21,7 @@ from komadori.ml.embedders.base import ImageTextEmbedder
 from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
-from komadori.services import annotate, embed, export, ingest, models, verify
+from komadori.services import annotate, delete, embed, export, ingest, models, verify
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
 from komadori.settings import Settings
@@ -60,6 +60,8 @@ def open_context(settings: Settings, queue: JobQueue | None = None) -> Context:
             lease_s=settings.lease_s,
             max_attempts=settings.max_attempts,
             query_timeout_s=settings.query_timeout_s,
+            upload_max_bytes=int(settings.upload_max_gb * 10**9),
+            upload_expires_s=settings.upload_expires_h * 3600,
         ),
     )
 
@@ -188,6 +190,7 @@ class WorkerParts:
                 ingest.DECODE: ingest.run_decode,
                 export.KIND: export.run_chunk,
                 verify.KIND: verify.run_chunk,
+                delete.KIND: delete.run_chunk,
                 models.KIND: self._pull,
             }.items()
         }

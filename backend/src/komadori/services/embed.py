@@ -9,6 +9,7 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.orm import Session
 
 from komadori.core import errors
 from komadori.core.errors import InputError, KomadoriError, NotFoundError
@@ -76,6 +77,7 @@ def run_chunk(
     with ctx.sessions.read() as session:
         there = _indexed(index, embeddings.embedded(session, space_id, frame_ids))
         missing = videos.get_frames(session, [i for i in frame_ids if i not in there])
+    _forget_gone(index, set(frame_ids) - there - {frame.id for frame in missing})
     progress.advance(len(frame_ids) - len(missing))
     issues: list[Issue] = []
     ids: list[int] = []
@@ -91,11 +93,13 @@ def run_chunk(
             between_batches()
     if ids:
         index.upsert(ids, np.concatenate([batch.vectors for batch in vectors]))
-    return ChunkResult(
-        Counts(done=chunk.total - len(issues), skipped=len(issues)),
-        issues,
-        lambda session: embeddings.mark_embedded(session, space_id, ids),
-    )
+
+    def write(session: Session) -> None:
+        live = videos.lock_frames(session, ids)
+        embeddings.mark_embedded(session, space_id, sorted(live))
+        _forget_gone(index, set(ids) - live)
+
+    return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)
 
 
 def register(ctx: Context, embedder: ImageTextEmbedder) -> int:
@@ -174,6 +178,12 @@ def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Quer
         )
     vector: NDArray[np.float32] = batch.vectors[0]
     return vector
+
+
+def _forget_gone(index: VectorIndex, frame_ids: set[int]) -> None:
+    """Leave no vector of frames whose video was deleted, nor those that an attempt stored before it died."""
+    if frame_ids:
+        index.delete(sorted(frame_ids))
 
 
 def _indexed(index: VectorIndex, frame_ids: set[int]) -> set[int]:
