@@ -74,8 +74,8 @@ def check_path(path: str) -> Path:
     except FileNotFoundError as error:
         raise NotFoundError(
             f"There is no file {file}.",
-            hint="Check the path; the machine that runs Komadori must see it. In a container, the folder "
-            "KOMADORI_MEDIA of the host is /media.",
+            hint="Check the path; the machine that runs Komadori must see it, else add it with --upload. In "
+            "a container, the folder KOMADORI_MEDIA of the host is /media.",
             code="no-such-file",
         ) from error
     except OSError as error:
