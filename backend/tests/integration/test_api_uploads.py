@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from komadori.api.reaper import Reaper
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import uploads as rows
 from komadori.services import uploads
 from komadori.services.incoming import IncomingFile
@@ -250,6 +251,39 @@ def test_a_file_by_path_that_has_other_bytes_by_now_is_no_copy(
     own.write_bytes(video[:-1] + b"!")
     send(system, begin(system, len(video)), 0, video)
     assert stored(system, video)
+
+
+def test_an_uploaded_file_goes_with_its_last_video(system: InlineSystem, video: bytes) -> None:
+    address = begin(system, len(video))
+    send(system, address, 0, video)
+    ids = []
+    for project in ("default", "another"):
+        make_video(system, address, project=project)
+        ids.append(videos_of(system, video)[-1]["id"])
+    system.client.delete(f"/api/v1/videos/{ids[0]}").raise_for_status()
+    assert stored(system, video)
+    assert system.client.delete(f"/api/v1/videos/{ids[1]}").status_code == 202
+    assert not stored(system, video)
+    assert left_of(system, address) == []
+
+
+def test_an_upload_that_was_begun_after_a_deletion_keeps_its_file(
+    system: InlineSystem, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begin(system, len(video))
+    send(system, first, 0, video)
+    make_video(system, first)
+    with monkeypatch.context() as held:
+        held.setattr(system.queue, "run_chunk", lambda _chunk_id: None)
+        job = system.client.delete(f"/api/v1/videos/{videos_of(system, video)[0]['id']}").json()
+        second = create(system, len(video), sha256=sha256(video))
+    with system.ctx.sessions.read() as session:
+        waiting = [chunk.id for chunk in chunk_rows.of_job(session, int(job["id"]))]
+    for chunk_id in waiting * 2:
+        system.queue.run_chunk(chunk_id)
+    assert system.client.get(f"/api/v1/jobs/{job['id']}").json()["state"] == "done"
+    assert make_video(system, second.headers["location"]).status_code == 202
+    assert [made["frames"] for made in videos_of(system, video)] == [8]
 
 
 def test_after_a_restart_the_hash_is_that_of_all_bytes(tmp_path: Path, data: bytes) -> None:

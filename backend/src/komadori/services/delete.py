@@ -22,6 +22,7 @@ from komadori.db.repositories.chunks import Counts, NewChunk
 from komadori.db.repositories.statements import lock_bytes
 from komadori.db.tables import FrameRow
 from komadori.services.context import Context
+from komadori.services.incoming import IncomingFile, folder_in
 from komadori.services.ingest import index_key
 from komadori.services.jobs import ChunkResult, announce
 from komadori.services.source_file import stored_key, stored_uri
@@ -44,13 +45,15 @@ def request(ctx: Context, video_id: int) -> Job:
         NotFoundError: There is no such video.
     """
     with ctx.sessions.write() as session:
+        project_id = deletions.project_of(session, video_id)
+        for job_id in deletions.job_ids(session, project_id, video_id):
+            jobs.lock(session, job_id)  # before the video, as whoever ends a chunk does
         video = deletions.mark(session, video_id)
-        parameters: JsonDict = {"video_id": video_id, "sha256": video.sha256, "name": video.name}
-        for job_id in deletions.job_ids(session, video.project_id, video_id):
+        for job_id in deletions.job_ids(session, project_id, video_id):
             jobs.request_cancel(session, job_id)
-        job_id = jobs.find_open(session, KIND, video.project_id, parameters) or _queue(
-            session, video.project_id, parameters
-        )
+        parameters: JsonDict = {"video_id": video_id, "sha256": video.sha256, "name": video.name}
+        open_id = jobs.find_open(session, KIND, project_id, parameters)
+        job_id = open_id or _queue(session, project_id, parameters)
     announce(ctx)
     with ctx.sessions.read() as session:
         return jobs.get(session, job_id)
@@ -73,7 +76,7 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     if not frames:
         return ChunkResult(
             Counts(done=chunk.total),
-            write=lambda session: _remove_rest(ctx, session, video_id, sha256, own_jobs),
+            write=lambda session: _remove_rest(ctx, session, job, own_jobs),
         )
     for space in spaces:
         ctx.index_of(space).delete([frame.id for frame in frames])
@@ -125,9 +128,13 @@ def _remove_frames(ctx: Context, session: Session, sha256: str, frames: Sequence
     deletions.remove_frames(session, [frame.id for frame in frames])
 
 
-def _remove_rest(ctx: Context, session: Session, video_id: int, sha256: str, own_jobs: Sequence[int]) -> None:
+def _remove_rest(ctx: Context, session: Session, job: Job, own_jobs: Sequence[int]) -> None:
+    """What is left without frames. Uploads that were begun later are not for this video."""
+    video_id, sha256 = int(job.parameters["video_id"]), str(job.parameters["sha256"])
     lock_bytes(session, sha256)
     if not deletions.other_with_bytes(session, sha256, video_id):
         ctx.blobs.delete(index_key(sha256))
+        for upload_id in uploads.remove_whole(session, sha256, job.created_s):
+            IncomingFile(folder_in(ctx.home), upload_id).lock_path.unlink(missing_ok=True)
     remove_unused_source(ctx, session, sha256, but_for_video_id=video_id)
     deletions.remove_video(session, video_id, own_jobs)

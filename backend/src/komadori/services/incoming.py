@@ -16,6 +16,11 @@ WRONG_CHECKSUM = "upload-checksum"
 _BLOCK_BYTES = 2**20
 
 
+def folder_in(home: Path) -> Path:
+    """The folder of what is on its way."""
+    return home / "uploads"
+
+
 class Hash(Protocol):
     """A digest that grows, as hashlib makes them."""
 
@@ -68,6 +73,11 @@ class IncomingFile:
     def piece_path(self) -> Path:
         """Where a piece waits until its checksum is known to be right."""
         return self.folder / f"{self.upload_id}.piece"
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock of who is at work on the upload."""
+        return self.folder / f"{self.upload_id}.lock"
 
     def size_bytes(self) -> int:
         """How many bytes have come."""

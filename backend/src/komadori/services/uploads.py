@@ -27,7 +27,7 @@ from komadori.db.repositories.uploads import Upload
 from komadori.services import names, source_file
 from komadori.services.context import Context
 from komadori.services.delete import remove_unused_source
-from komadori.services.incoming import IncomingFile
+from komadori.services.incoming import IncomingFile, folder_in
 
 TOO_LARGE = "upload-too-large"
 OFFSET_MISMATCH = "upload-offset"
@@ -112,7 +112,7 @@ def progress_of(ctx: Context, upload: Upload) -> Progress:
 
 def incoming(ctx: Context, upload_id: str) -> IncomingFile:
     """The file of an upload that is not whole."""
-    return IncomingFile(_folder(ctx), upload_id)
+    return IncomingFile(folder_in(ctx.home), upload_id)
 
 
 def check_piece(progress: Progress, offset: int, n_bytes: int | None) -> None:
@@ -158,10 +158,11 @@ def exclusive(ctx: Context, upload_id: str) -> Iterator[IncomingFile]:
         ConflictError: Somebody else is at work on it.
     """
     get(ctx, upload_id)  # else whoever asks for what is not there would leave a lock's file behind
-    folder = _folder(ctx)
+    folder = folder_in(ctx.home)
     with disk.storage_errors("make the folder of uploads"):
         folder.mkdir(exist_ok=True)
-    lock = FileLock(folder / f"{upload_id}.lock")
+    file = IncomingFile(folder, upload_id)
+    lock = FileLock(file.lock_path)
     if not lock.try_acquire():
         raise ConflictError(
             "Another request is at work on this upload.",
@@ -169,7 +170,7 @@ def exclusive(ctx: Context, upload_id: str) -> Iterator[IncomingFile]:
             code=BUSY,
         )
     try:
-        yield IncomingFile(folder, upload_id)
+        yield file
     finally:
         lock.release()
 
@@ -217,8 +218,7 @@ def source_of(ctx: Context, upload_id: str) -> tuple[str, str]:
         )
     if ctx.blobs.exists(source_file.stored_key(sha256)):
         return source_file.stored_uri(sha256), found.upload.name
-    with ctx.sessions.read() as session:
-        twin = _twin(session, sha256)
+    twin = _twin(ctx, sha256)
     if twin is None:
         terminate(ctx, upload_id)
         raise ConflictError(
@@ -244,7 +244,7 @@ def terminate(ctx: Context, upload_id: str) -> None:
             if upload.sha256 is not None:
                 lock_bytes(session, upload.sha256)
                 remove_unused_source(ctx, session, upload.sha256)
-        (file.folder / f"{upload_id}.lock").unlink(missing_ok=True)
+        file.lock_path.unlink(missing_ok=True)
 
 
 def expire(ctx: Context) -> int:
@@ -279,8 +279,7 @@ def _recognise(ctx: Context, found: Progress, file: IncomingFile, sha256: str) -
 
 def _place(ctx: Context, sha256: str, file: IncomingFile) -> None:
     """Move a whole file to its place, unless there is another copy of its bytes."""
-    with ctx.sessions.read() as session:
-        twin = _twin(session, sha256)
+    twin = _twin(ctx, sha256)
     key = source_file.stored_key(sha256)
     with ctx.sessions.write() as session:
         lock_bytes(session, sha256)
@@ -289,9 +288,11 @@ def _place(ctx: Context, sha256: str, file: IncomingFile) -> None:
     file.remove()
 
 
-def _twin(session: Session, sha256: str) -> Path | None:
+def _twin(ctx: Context, sha256: str) -> Path | None:
     """A person's own file of which a video was made, if it still has these bytes."""
-    for video in videos.of_bytes(session, sha256):
+    with ctx.sessions.read() as session:
+        known = videos.of_bytes(session, sha256)
+    for video in known:
         path = Path(video.source_uri)
         try:
             is_same = (
@@ -343,7 +344,3 @@ def _label(name: str) -> str:
     words = " ".join(re.split(r"[/\\]", name)[-1].split())
     shown = "".join(letter for letter in words if letter.isprintable())[: names.MAX_LENGTH]
     return shown or "upload"
-
-
-def _folder(ctx: Context) -> Path:
-    return ctx.home / "uploads"

@@ -16,12 +16,24 @@ def mark(session: Session, video_id: int) -> VideoRow:
     Raises:
         NotFoundError: There is no such video.
     """
-    row = session.get(VideoRow, video_id, with_for_update=True)
+    row = session.get(VideoRow, video_id, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:
-        raise NotFoundError(f"There is no video {video_id}.", hint="`komadori videos` lists them.")
+        raise _no_such_video(video_id)
     row.state, row.error = VideoState.DELETING, None
     session.flush()
     return row
+
+
+def project_of(session: Session, video_id: int) -> int:
+    """The project of a video, also of one that is being deleted.
+
+    Raises:
+        NotFoundError: There is no such video.
+    """
+    project_id = session.scalar(select(VideoRow.project_id).where(VideoRow.id == video_id))
+    if project_id is None:
+        raise _no_such_video(video_id)
+    return project_id
 
 
 def is_left(session: Session, video_id: int) -> bool:
@@ -109,3 +121,7 @@ def has_live_ingest(session: Session, uri: str) -> bool:
         JobRow.parameters["path"].as_string() == uri,
     )
     return session.scalar(statement.limit(1)) is not None
+
+
+def _no_such_video(video_id: int) -> NotFoundError:
+    return NotFoundError(f"There is no video {video_id}.", hint="`komadori videos` lists them.")

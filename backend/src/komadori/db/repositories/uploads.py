@@ -104,6 +104,12 @@ def set_whole(session: Session, upload_id: str, sha256: str, expires_s: float) -
     )
 
 
+def remove_whole(session: Session, sha256: str, before_s: float) -> list[str]:
+    """Forget the whole uploads of these bytes that were begun before: their ids."""
+    statement = delete(UploadRow).where(UploadRow.sha256 == sha256, UploadRow.created_s < before_s)
+    return list(session.scalars(statement.returning(UploadRow.id)))
+
+
 def remove(session: Session, upload_id: str) -> None:
     """Forget an upload."""
     session.execute(delete(UploadRow).where(UploadRow.id == upload_id))
