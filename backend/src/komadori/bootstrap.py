@@ -25,7 +25,7 @@ from komadori.ml.smaller_batches import BatchingEmbedder, BatchingSegmenter, Bat
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
 from komadori.queueing.outbox import Outbox
-from komadori.services import annotate, backup, embed, export, ingest, models, verify
+from komadori.services import annotate, backup, delete, embed, export, ingest, models, verify
 from komadori.services.audit.look import Store
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
@@ -68,6 +68,8 @@ def open_context(
             lease_s=settings.lease_s,
             max_attempts=settings.max_attempts,
             query_timeout_s=settings.query_timeout_s,
+            upload_max_bytes=int(settings.upload_max_gb * 10**9),
+            upload_expires_s=settings.upload_expires_h * 3600,
         ),
     )
 
@@ -244,6 +246,7 @@ class WorkerParts:
                 ingest.DECODE: ingest.run_decode,
                 export.KIND: export.run_chunk,
                 verify.KIND: verify.run_chunk,
+                delete.KIND: delete.run_chunk,
                 models.KIND: self._pull,
             }.items()
         }

@@ -114,6 +114,15 @@ class Settings(BaseSettings):
         3600.0, gt=0, description="Seconds after which a chunk that still runs is killed and tried again."
     )
     query_timeout_s: float = Field(60.0, gt=0, description="How long a search waits for its vector.")
+    upload_max_gb: float = Field(
+        1000.0, gt=0, le=1e6, description="The largest file that may be uploaded, in GB of 10^9 bytes."
+    )
+    upload_expires_h: float = Field(
+        48.0,
+        gt=0,
+        le=8760,
+        description="Hours after which an upload is removed that nobody goes on with, or makes a video of.",
+    )
     heartbeat: Path | None = Field(
         None, description="A file that a living worker touches every few seconds, for health checks."
     )

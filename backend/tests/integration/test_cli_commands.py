@@ -231,3 +231,26 @@ def _red_picture() -> bytes:
     file = io.BytesIO()
     Pictures.new("RGB", (32, 32), (255, 0, 0)).save(file, "PNG")
     return file.getvalue()
+
+
+def test_a_file_is_sent_and_its_video_deleted_again(shell: Shell, tmp_path: Path) -> None:
+    own = tmp_path / "own.mp4"
+    own.write_bytes(clip("one_frame.mp4").read_bytes())
+    (line,) = shell.json("add", str(own), "--upload", "--wait")
+    assert (line["state"], line["path"]) == ("done", str(own))
+    (video,) = [video for video in shell.json("videos") if video["id"] == line["video_id"]]
+    assert (video["name"], video["frames"]) == ("own.mp4", 1)
+
+    status, _, err = shell.run("delete", video["id"])
+    assert (status, "--yes" in err) == (2, True), "nobody is there to be asked"
+    job = shell.json("delete", video["id"], "--yes", "--wait")
+    assert (set(job), job["kind"], job["state"]) == (JOB, "delete", "done")
+    assert video["id"] not in [left["id"] for left in shell.json("videos")]
+    assert own.exists()
+    status, _, err = shell.run("delete", video["id"], "--yes")
+    assert (status, "not-found" in err) == (1, True)
+
+
+def test_a_file_that_cannot_be_read_is_not_sent(shell: Shell, tmp_path: Path) -> None:
+    status, out, _ = shell.run("add", str(tmp_path / "nothing.mp4"), "--upload", "--json")
+    assert (status, json.loads(out)[0]["error"]["code"]) == (1, "unreadable-file")

@@ -14,6 +14,7 @@ from komadori.api.answers import Problem
 from komadori.api.events import EventHub
 from komadori.api.guard import LOOPBACK_NAMES, Access, Guard
 from komadori.api.reaper import Reaper
+from komadori.api.receiving import Receiver
 from komadori.api.routes import (
     annotations,
     embeddings,
@@ -27,6 +28,7 @@ from komadori.api.routes import (
     searches,
     spaces,
     system,
+    uploads,
     verifications,
     videos,
     workers,
@@ -54,6 +56,7 @@ _NOUNS = (
     spaces,
     workers,
     system,
+    uploads,
 )
 
 
@@ -116,6 +119,7 @@ def _lifespan(settings: Settings, given: Context | None, reap_every_s: float) ->
             app.state.reaper = Reaper(ctx, reap_every_s)
             app.state.waiting = anyio.CapacityLimiter(WAITING_AT_ONCE)
             app.state.writing = anyio.CapacityLimiter(WRITING_AT_ONCE)
+            app.state.receiver = Receiver(ctx)
             app.state.reaper.start()
             try:
                 yield

@@ -23,6 +23,7 @@ from komadori.core.errors import (
     NotFoundError,
     StorageError,
 )
+from komadori.services import incoming, uploads
 
 MEDIA_TYPE = "application/problem+json"
 INVALID_REQUEST = "invalid-request"
@@ -62,7 +63,19 @@ _STATUS: tuple[tuple[type[KomadoriError], int], ...] = (
     (ModelError, 503),
     (StorageError, 503),
 )
-_STATUS_OF_CODE = {"disk-full": 507, "unknown-model": 422}
+_STATUS_OF_CODE = {
+    "disk-full": 507,
+    "unknown-model": 422,
+    uploads.TOO_LARGE: 413,
+    uploads.BUSY: 423,
+    uploads.WRONG_BYTES: 460,
+    incoming.WRONG_CHECKSUM: 460,
+    "tus-version": 412,
+    "tus-content-type": 415,
+    "tus-checksum": 400,
+}
+_TITLE_OF_STATUS = {460: "Checksum Mismatch"}
+"""A status of the tus protocol that HTTP does not have."""
 
 _CODE_OF_STATUS = {
     404: "no-such-address",
@@ -78,9 +91,15 @@ def status_of(error: KomadoriError) -> int:
     return _STATUS_OF_CODE.get(error.code, by_class)
 
 
-def response_to(error: KomadoriError) -> Response:
+def title_of(status: int) -> str:
+    """The name of a status."""
+    return _TITLE_OF_STATUS.get(status) or HTTPStatus(status).phrase
+
+
+def response_to(error: KomadoriError, headers: dict[str, str] | None = None) -> Response:
     """An error as an answer."""
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, TokenError) else None
+    if isinstance(error, TokenError):
+        headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     return problem(status_of(error), error.code, error.message, error.hint, headers)
 
 
@@ -95,7 +114,7 @@ def problem(
     """A problem document as an answer, with ``more`` members; text that is no Unicode is mended."""
     body = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": title_of(status),
         "status": status,
         "code": code,
         "detail": detail[:_LONGEST_DETAIL],
@@ -118,7 +137,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These statuses as FastAPI's ``responses``."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        status: {"description": title_of(status), "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses
     }
 

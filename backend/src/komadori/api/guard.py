@@ -9,6 +9,7 @@ requests; a server that other machines can reach is protected by its token.
 import base64
 import binascii
 import hmac
+import math
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -31,6 +32,9 @@ _MULTIPART_SLACK = 64 * 2**10
 BODY_GRACE_S = 30.0
 LEAST_BODY_BYTES_PER_S = 1024
 """How fast a body must come in the long run, so that nobody holds requests open by sending almost nothing."""
+
+UPLOADS_PATH = "/api/v1/uploads"
+"""What is sent there goes to disk piece by piece; each upload has its own limit."""
 
 OPEN_PATH = "/healthz"
 """The only address of the API that needs no token: whether the process lives."""
@@ -160,7 +164,9 @@ def _announced_bytes(headers: Headers) -> int:
     return int(length) if length.isdecimal() and len(length) < 19 else 0
 
 
-def _limit(scope: Scope) -> int:
+def _limit(scope: Scope) -> float:
+    if scope["path"] == UPLOADS_PATH or scope["path"].startswith(f"{UPLOADS_PATH}/"):
+        return math.inf
     return MAX_UPLOAD_BYTES + _MULTIPART_SLACK if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
 
 

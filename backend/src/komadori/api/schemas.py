@@ -52,6 +52,7 @@ ProjectFilter = Annotated[
 ]
 Name = Annotated[Plain, StringConstraints(min_length=1, max_length=200)]
 Path = Annotated[Plain, StringConstraints(min_length=1, max_length=4_096)]
+UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Pixel = Annotated[FiniteFloat, Field(ge=-_MAX_PIXEL, le=_MAX_PIXEL)]
 Status = Annotated[AnnotationStatus, Field(strict=False)]
@@ -105,11 +106,18 @@ class AddVideo(_Body):
 
     model_config = _such_as(path="/data/recording.mp4", sampler="every", sampler_parameters={"seconds": 1})
 
-    path: Path = Field(description="Absolute, on the machine that runs Komadori")
+    path: Path | None = Field(None, description="Absolute, on the machine that runs Komadori")
+    upload_id: UploadId | None = Field(None, description="Of a whole upload, instead of a path")
     project: Name = projects.DEFAULT
     sampler: Name = "every"
     sampler_parameters: dict[Name, SamplerValue] = Field(default_factory=_every_second, max_length=20)
     skip_near_duplicates: bool = False
+
+    @model_validator(mode="after")
+    def _is_one_file(self) -> Self:
+        if (self.path is None) == (self.upload_id is None):
+            raise ValueError("give either path or upload_id")
+        return self
 
 
 class PullModel(_Body):

@@ -57,6 +57,14 @@ class Video(Answer):
     state: str
 
 
+class Upload(Answer):
+    """A file that is sent to the API; ``offset`` is how many of its bytes have come."""
+
+    id: str
+    size_bytes: int
+    offset: int
+
+
 class Frame(Answer):
     """A frame; ``time_base`` is "num/den" and ``image`` the path of its picture on the API."""
 

@@ -1,5 +1,6 @@
 """A typed client of the HTTP API, with errors that say what to do."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from komadori.cli.answers import (
     Page,
     Project,
     SearchAnswer,
+    Upload,
     Video,
     Worker,
 )
@@ -33,6 +35,11 @@ _PAGE = 200
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _SEARCH_TIMEOUT_S = 150.0
 """The API itself gives up earlier, and then says why."""
+
+_UPLOAD_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=600.0)
+"""With the last bytes of a large file the API may have to read all of it again."""
+
+_TUS = {"Tus-Resumable": "1.0.0"}
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -60,11 +67,13 @@ class ApiClient:
     def __init__(self, url: str, token: str | None = None) -> None:
         address = http_address(url)
         self.url = url.rstrip("/")
+        self.is_here = address.hostname in _LOOPBACK
+        """Whether the API runs on this machine, as far as its address tells."""
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=_TIMEOUT,
-            trust_env=address.hostname not in _LOOPBACK,  # a proxy never leads back to this machine
+            trust_env=not self.is_here,  # a proxy never leads back to this machine
         )
 
     def __enter__(self) -> Self:
@@ -99,22 +108,58 @@ class ApiClient:
 
     def add_video(
         self,
-        path: Path,
+        source: Path | str,
         *,
         project: str,
         sampler: str,
         sampler_parameters: JsonDict,
         skip_near_duplicates: bool,
     ) -> Job:
-        """Queue the ingest of a file that the API's machine sees under this absolute path."""
+        """Queue the ingest of a file that the API's machine sees under an absolute path, or of an upload."""
         body = {
-            "path": str(path),
+            "path" if isinstance(source, Path) else "upload_id": str(source),
             "project": project,
             "sampler": sampler,
             "sampler_parameters": sampler_parameters,
             "skip_near_duplicates": skip_near_duplicates,
         }
-        return self._post(Job, "/videos", body)
+        return self._post(Job, "/videos", body, timeout=_UPLOAD_TIMEOUT)
+
+    def delete_video(self, video_id: str) -> Job:
+        """Queue the deletion of a video, which nobody sees any more from now on."""
+        return self._read(Job, self._request("DELETE", f"{API}/videos/{_segment(video_id)}"))
+
+    def uploads(self, sha256: str) -> list[Upload]:
+        """The uploads of a file with these bytes."""
+        page = self._get(Page, "/uploads", {"sha256": sha256})
+        return self._valid(TypeAdapter(list[Upload]), page.items)
+
+    def upload(self, upload_id: str) -> Upload:
+        """One upload."""
+        return self._get(Upload, f"/uploads/{_segment(upload_id)}")
+
+    def create_upload(self, name: str, size_bytes: int, sha256: str) -> Upload:
+        """Begin an upload; it may be whole at once, when the API has these bytes."""
+        pairs = {"filename": name, "sha256": sha256}
+        encoded = [f"{k} {b64encode(v.encode(errors='replace')).decode()}" for k, v in pairs.items()]
+        headers = {"Upload-Length": str(size_bytes), "Upload-Metadata": ",".join(encoded)}
+        answer = self._request("POST", f"{API}/uploads", headers={**_TUS, **headers})
+        return self.upload(answer.headers.get("location", "").rpartition("/")[2])
+
+    def send_piece(self, upload_id: str, offset: int, blocks: Iterator[bytes], n_bytes: int) -> int:
+        """Add bytes to an upload: how many it has then."""
+        headers = {
+            **_TUS,
+            "Upload-Offset": str(offset),
+            "Content-Length": str(n_bytes),
+            "Content-Type": "application/offset+octet-stream",
+        }
+        path = f"{API}/uploads/{_segment(upload_id)}"
+        answer = self._request("PATCH", path, content=blocks, headers=headers, timeout=_UPLOAD_TIMEOUT)
+        reached = answer.headers.get("upload-offset", "")
+        if not reached.isdecimal():
+            raise self._foreign("no Upload-Offset")
+        return int(reached)
 
     def videos(self, project: str | None = None) -> list[Video]:
         """The videos of a project, or all."""

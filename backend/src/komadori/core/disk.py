@@ -62,6 +62,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def free_bytes(folder: Path) -> int:
+    """How much may still be written to the disk of a folder."""
+    return shutil.disk_usage(folder).free
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name, or copy it where the filesystem has no hard links.
 

@@ -33,6 +33,8 @@ class VideoState(StrEnum):
     EXTRACTING = "extracting"
     READY = "ready"
     FAILED = "failed"
+    DELETING = "deleting"
+    """Gone for everybody but the job that removes what is left of it."""
 
 
 class AnnotationStatus(StrEnum):

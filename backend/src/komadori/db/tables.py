@@ -56,11 +56,24 @@ class ProjectRow(Base):
     created_s: Mapped[float] = mapped_column(Float)
 
 
+_IS_NOT_DELETING = text("state != 'deleting'")
+
+
 class VideoRow(Base):
-    """A video file, known by its sha256 within a project."""
+    """A video file, known by its sha256 within a project; one that is being deleted is known no more."""
 
     __tablename__ = "videos"
-    __table_args__ = (UniqueConstraint("project_id", "sha256"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(
+            None,
+            "project_id",
+            "sha256",
+            unique=True,
+            sqlite_where=_IS_NOT_DELETING,
+            postgresql_where=_IS_NOT_DELETING,
+        ),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[int] = _id_column()
     project_id: Mapped[int] = _reference("projects.id")
     sha256: Mapped[str] = mapped_column(String(64), index=True)
@@ -74,6 +87,23 @@ class VideoRow(Base):
     state: Mapped[str] = mapped_column(String(20))
     error: Mapped[str | None] = mapped_column(Text)
     created_s: Mapped[float] = mapped_column(Float)
+
+
+class UploadRow(Base):
+    """A file that comes in over HTTP; ``sha256`` is known, and the bytes are ours, once it is whole.
+
+    How many bytes have come says the file itself. ``tus_metadata`` is what the client sent, word for word.
+    """
+
+    __tablename__ = "uploads"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    tus_metadata: Mapped[str] = mapped_column(Text)
+    expected_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    created_s: Mapped[float] = mapped_column(Float)
+    expires_s: Mapped[float] = mapped_column(Float)
 
 
 class FrameRow(Base):
@@ -120,7 +150,7 @@ class SamplingFrameRow(Base):
 
     __tablename__ = "sampling_frames"
     sampling_id: Mapped[int] = _reference("samplings.id", primary_key=True)
-    frame_id: Mapped[int] = _reference("frames.id", primary_key=True)
+    frame_id: Mapped[int] = _reference("frames.id", primary_key=True, index=True)
 
 
 class SamplingSkipRow(Base):
@@ -154,7 +184,7 @@ class EmbeddingRow(Base):
 
     __tablename__ = "embeddings"
     space_id: Mapped[int] = _reference("embedding_spaces.id", primary_key=True)
-    frame_id: Mapped[int] = _reference("frames.id", primary_key=True)
+    frame_id: Mapped[int] = _reference("frames.id", primary_key=True, index=True)
 
 
 class QueryRow(Base):
@@ -204,7 +234,7 @@ class RunFrameRow(Base):
 
     __tablename__ = "run_frames"
     run_id: Mapped[int] = _reference("annotation_runs.id", primary_key=True)
-    frame_id: Mapped[int] = _reference("frames.id", primary_key=True)
+    frame_id: Mapped[int] = _reference("frames.id", primary_key=True, index=True)
     n_detections: Mapped[int] = mapped_column(Integer)
 
 

@@ -235,16 +235,16 @@ def _missing(ctx: Context, run: AnnotationRun, frame_ids: Sequence[int], *, is_f
 
 def _writer(project_id: int, run: AnnotationRun, found: dict[int, _Found]) -> Callable[[Session], None]:
     def write(session: Session) -> None:
-        frame_ids = list(found)
-        videos.lock_frames(session, frame_ids)
+        live = videos.lock_frames(session, list(found))
+        frame_ids = [frame_id for frame_id in found if frame_id in live]
         annotations.drop_open_proposals(session, frame_ids, run.model_id, run.prompts)
         decided = annotations.decided(session, frame_ids)
         class_ids = projects.class_ids(session, project_id, run.prompts)
         counts: dict[int, int] = {}
-        for frame_id, by_prompt in found.items():
+        for frame_id in frame_ids:
             new = [
                 proposal
-                for prompt, detections in by_prompt
+                for prompt, detections in found[frame_id]
                 for proposal in _proposals(frame_id, prompt, class_ids[prompt], run.id, detections)
                 if not _is_decided(proposal, prompt, decided.get(frame_id, ()))
             ]

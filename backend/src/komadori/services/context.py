@@ -27,6 +27,8 @@ class Options:
     lease_s: float
     max_attempts: int
     query_timeout_s: float
+    upload_max_bytes: int
+    upload_expires_s: float
 
 
 @dataclass(frozen=True, slots=True)

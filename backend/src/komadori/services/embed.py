@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.orm import Session
 
 from komadori.core import errors
 from komadori.core.attended import attended
@@ -82,6 +82,7 @@ def run_chunk(
     with ctx.sessions.read() as session:
         there = _indexed(index, embeddings.embedded(session, space_id, frame_ids))
         missing = videos.get_frames(session, [i for i in frame_ids if i not in there])
+    _forget_gone(index, set(frame_ids) - there - {frame.id for frame in missing})
     progress.advance(len(frame_ids) - len(missing))
     issues: list[Issue] = []
     ids: list[int] = []
@@ -102,7 +103,12 @@ def run_chunk(
     if ids:
         found = np.concatenate([batch.vectors for batch in vectors])
         attended(lambda: index.upsert(ids, found), progress.check_cancelled)
-    write = partial(embeddings.mark_embedded, space_id=space_id, frame_ids=ids)
+
+    def write(session: Session) -> None:
+        live = videos.lock_frames(session, ids)
+        embeddings.mark_embedded(session, space_id, sorted(live))
+        _forget_gone(index, set(ids) - live)
+
     if is_cancelled:
         return ChunkResult(Counts(done=len(there) + len(ids)), write=write, is_cancelled=True)
     return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)
@@ -184,6 +190,12 @@ def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Quer
         )
     vector: NDArray[np.float32] = batch.vectors[0]
     return vector
+
+
+def _forget_gone(index: VectorIndex, frame_ids: set[int]) -> None:
+    """Leave no vector of frames whose video was deleted, nor those that an attempt stored before it died."""
+    if frame_ids:
+        index.delete(sorted(frame_ids))
 
 
 def _indexed(index: VectorIndex, frame_ids: set[int]) -> set[int]:

@@ -18,6 +18,7 @@ from komadori.core.types import Chunk, ItemOutcome, Job, JsonDict, Queue, Video,
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs, projects, videos
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
+from komadori.db.repositories.statements import lock_bytes
 from komadori.db.repositories.videos import NewVideo
 from komadori.media.base import ExtractedFrame, ExtractOptions, SegmentReport, VideoFacts
 from komadori.media.extract import extract_segment
@@ -29,7 +30,7 @@ from komadori.services import embed, names, source_file
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, submit
 from komadori.services.portions import Decode, Portion
-from komadori.services.source_file import Stamp, check_path
+from komadori.services.source_file import Stamp
 
 KIND = "ingest"
 PROBE = "probe"
@@ -49,11 +50,20 @@ def request(ctx: Context, path: str, project: str, sampling: JsonDict) -> Job:
         InputError: The path is no readable file, or the sampling makes no sense.
         NotFoundError: There is no such file.
     """
-    file = check_path(path)
+    file = source_file.check_path(path)
+    return request_from(ctx, str(file), file.name, project, sampling)
+
+
+def request_from(ctx: Context, uri: str, name: str, project: str, sampling: JsonDict) -> Job:
+    """Queue the ingest of a source by its URI, as :func:`request` does of a file; ``name`` is the video's.
+
+    Raises:
+        InputError: The sampling makes no sense.
+    """
     sampler_of(sampling)
     with ctx.sessions.write() as session:
         project_id = projects.get_or_create(session, names.cleaned(project, "project")).id
-    parameters: dict[str, object] = {"path": str(file), "sampling": sampling}
+    parameters: dict[str, object] = {"path": uri, "name": name, "sampling": sampling}
     return submit(ctx, KIND, project_id, parameters, [NewChunk(PROBE, Queue.DEFAULT, {}, 0)])
 
 
@@ -80,20 +90,24 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     """Recognise the file, index its packets, choose the frames and plan the decoding."""
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
-    path = check_path(job.parameters["path"])
+    uri = str(job.parameters["path"])
+    path = source_file.locate(ctx.blobs, uri)
     stamp = source_file.stamp(path)
     # First, so that what is no video is not read to its end.
     facts, index = probe_video(path, check_cancelled=progress.check_cancelled)
     sha256 = source_file.sha256_of(path, progress)
     source_file.check_unchanged(path, stamp)
+    if ctx.blobs.exists(source_file.stored_key(sha256)):  # ours stays as it is, whatever becomes of the other
+        uri = source_file.stored_uri(sha256)
+        stamp = source_file.stamp(source_file.locate(ctx.blobs, uri))
     key = index_key(sha256)
     if not ctx.blobs.exists(key):
         ctx.blobs.put(key, index.to_bytes())
     new = NewVideo(
         project_id=job.project_id,
         sha256=sha256,
-        name=path.name,
-        source_uri=str(path),
+        name=job.parameters.get("name", path.name),
+        source_uri=uri,
         size_bytes=stamp.size_bytes,
         duration_s=facts.duration_s,
         width=facts.width,
@@ -116,7 +130,7 @@ def run_decode(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         segment = Segment.from_dict(chunk.payload["segment"])
         stored = videos.frame_ids_by_index(session, video.id, video.stream_index, segment.targets)
         decided = videos.decided_indices(session, sampling_id, segment.targets)
-    source_file.source_of(video, Stamp(**chunk.payload["stamp"]), progress)
+    source_file.source_of(ctx.blobs, video, Stamp(**chunk.payload["stamp"]), progress)
     shared = set() if _skips_near_duplicates(job) else set(stored)
     wanted = tuple(target for target in segment.targets if target not in decided | shared)
     progress.advance(len(segment.targets) - len(wanted))
@@ -140,6 +154,7 @@ def run_decode(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
     passed_over |= portion.missing
 
     def write(session: Session) -> None:
+        _check_still_there(ctx, session, video, rows)
         videos.add_frames(session, rows)
         ids = videos.frame_ids_by_index(session, video.id, video.stream_index, chosen)
         videos.link_sampling(session, sampling_id, list(ids.values()))
@@ -163,7 +178,8 @@ def load_index(ctx: Context, video: Video, progress: Progress) -> PacketIndex:
     try:
         return PacketIndex.from_bytes(ctx.blobs.get(key))
     except (NotFoundError, StorageError):
-        _, index = probe_video(check_path(video.source_uri), check_cancelled=progress.check_cancelled)
+        path = source_file.locate(ctx.blobs, video.source_uri)
+        _, index = probe_video(path, check_cancelled=progress.check_cancelled)
         ctx.blobs.put(key, index.to_bytes())
         return index
 
@@ -176,6 +192,7 @@ def index_key(sha256: str) -> str:
 def _plan(ctx: Context, session: Session, job: Job, new: NewVideo, stamp: Stamp, index: PacketIndex) -> None:
     """Enter the video, and queue the decoding of those wanted frames that are not decided yet."""
     sampling: JsonDict = job.parameters["sampling"]
+    _check_source(ctx, session, new)
     facts = VideoFacts.from_dict(new.facts)
     targets = [candidate.decode_index for candidate in sampler_of(sampling).select(index.candidates())]
     video_id = videos.find_or_add(session, new)
@@ -207,6 +224,7 @@ def _decoder(
     ctx: Context, job: Job, video: Video, segment: Segment, scratch: Path, progress: Progress
 ) -> Decode:
     """How frames of a segment are decoded."""
+    path = source_file.locate(ctx.blobs, video.source_uri)
     index, facts = load_index(ctx, video, progress), VideoFacts.from_dict(video.facts)
     options = ExtractOptions(
         jpeg_quality=ctx.options.jpeg_quality,
@@ -221,7 +239,7 @@ def _decoder(
             progress.check_cancelled()
 
         return extract_segment(
-            Path(video.source_uri),
+            path,
             facts,
             index,
             replace(segment, targets=tuple(targets)),
@@ -232,6 +250,35 @@ def _decoder(
         )
 
     return decode
+
+
+def _check_source(ctx: Context, session: Session, new: NewVideo) -> None:
+    """A file of ours may have been removed with the last video of it since it was chosen."""
+    lock_bytes(session, new.sha256)
+    if source_file.is_stored(new.source_uri) and not ctx.blobs.exists(source_file.stored_key(new.sha256)):
+        raise _removed_meanwhile(new.name)
+
+
+def _check_still_there(ctx: Context, session: Session, video: Video, rows: Sequence[dict[str, Any]]) -> None:
+    """Files of the same bytes are shared: the deletion of another video may have removed what is stored.
+
+    Raises:
+        NotFoundError: The video itself is being deleted.
+        StorageError: A file is gone; the next attempt stores it again.
+    """
+    lock_bytes(session, video.sha256)
+    videos.get(session, video.id)
+    keys = [row[column] for row in rows for column in ("image_key", "thumbnail_key")]
+    if not all(ctx.blobs.exists(key) for key in keys):
+        raise _removed_meanwhile(video.name)
+
+
+def _removed_meanwhile(name: str) -> StorageError:
+    return StorageError(
+        f"A file of {name} was removed with another video of the same bytes.",
+        hint="The next attempt stores it again; nothing is to be done.",
+        code="removed-meanwhile",
+    )
 
 
 def _skips_near_duplicates(job: Job) -> bool:

@@ -254,7 +254,8 @@ def _limits(session: Session, scope: Scope) -> dict[str, int]:
     if scope.video_id is not None:
         videos.check_in_project(session, scope.video_id, project.id, scope.project)
         return {"video_id": scope.video_id}
-    if videos.count(session) == videos.count(session, project.id):
+    has_others = videos.count(session) > videos.count(session, project.id)
+    if not has_others and not videos.is_any_deleting(session):
         return {}
     return {"project_id": project.id}
 

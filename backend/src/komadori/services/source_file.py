@@ -1,4 +1,8 @@
-"""The video files of people: found, recognised by their bytes, and never taken for one another."""
+"""The files that videos are made of: found, recognised by their bytes, and never taken for one another.
+
+People's own files stay where they are and are only read. An uploaded file is ours: it is a blob under the
+SHA-256 of its bytes, so the same file is stored once, however often it is uploaded.
+"""
 
 import stat
 from dataclasses import dataclass
@@ -8,6 +12,10 @@ from komadori.core import disk
 from komadori.core.errors import InputError, MediaError, NotFoundError
 from komadori.core.progress import Progress
 from komadori.core.types import JsonDict, Video
+from komadori.storage.base import BlobStore
+
+_BLOB = "blob:"
+"""How the source URI of an uploaded file begins; it holds wherever the home is moved to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,33 @@ class Stamp:
     def to_dict(self) -> JsonDict:
         """The stamp as JSON can hold it."""
         return {"size_bytes": self.size_bytes, "modified_ns": self.modified_ns}
+
+
+def stored_key(sha256: str) -> str:
+    """Where the bytes of an uploaded file are kept."""
+    return f"sources/{sha256[:2]}/{sha256}"
+
+
+def stored_uri(sha256: str) -> str:
+    """The source URI of an uploaded file."""
+    return _BLOB + stored_key(sha256)
+
+
+def is_stored(uri: str) -> bool:
+    """Whether a source is a file of ours, and not a person's."""
+    return uri.startswith(_BLOB)
+
+
+def locate(blobs: BlobStore, uri: str) -> Path:
+    """The file of a source URI, which is the absolute path of a person's file, or names one of ours.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InputError: It is no ordinary file, or may not be looked at.
+    """
+    if is_stored(uri):
+        return blobs.local_path(uri.removeprefix(_BLOB))
+    return check_path(uri)
 
 
 def check_path(path: str) -> Path:
@@ -39,8 +74,8 @@ def check_path(path: str) -> Path:
     except FileNotFoundError as error:
         raise NotFoundError(
             f"There is no file {file}.",
-            hint="Check the path; the machine that runs Komadori must see it. In a container, the folder "
-            "KOMADORI_MEDIA of the host is /media.",
+            hint="Check the path; the machine that runs Komadori must see it, else add it with --upload. In "
+            "a container, the folder KOMADORI_MEDIA of the host is /media.",
             code="no-such-file",
         ) from error
     except OSError as error:
@@ -96,10 +131,11 @@ def check_unchanged(path: Path, before: Stamp) -> None:
         )
 
 
-def source_of(video: Video, known: Stamp, progress: Progress) -> Path:
+def source_of(blobs: BlobStore, video: Video, known: Stamp, progress: Progress) -> Path:
     """The file of a video, once it is sure that it still has the video's bytes.
 
     Args:
+        blobs: Where uploaded files are.
         video: Its SHA-256 is compared, but only when the stamp has changed.
         known: The stamp of the file when it had these bytes.
         progress: Asked whether to stop.
@@ -108,7 +144,7 @@ def source_of(video: Video, known: Stamp, progress: Progress) -> Path:
         NotFoundError: The file is gone.
         MediaError: There are other bytes in its place.
     """
-    path = check_path(video.source_uri)
+    path = locate(blobs, video.source_uri)
     if stamp(path) != known and sha256_of(path, progress) != video.sha256:
         raise MediaError(
             f"{path} is not the file any more that was added as video {video.id}.",

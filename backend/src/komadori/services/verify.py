@@ -7,7 +7,6 @@ the very bytes that the ledger names.
 import hashlib
 import shutil
 from itertools import groupby
-from pathlib import Path
 
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, Frame, ItemOutcome, Job, Queue, Video
@@ -20,7 +19,7 @@ from komadori.media.segments import plan_segments
 from komadori.services.context import Context
 from komadori.services.ingest import load_index
 from komadori.services.jobs import ChunkResult, split, submit
-from komadori.services.source_file import check_path, sha256_of
+from komadori.services.source_file import locate, sha256_of
 
 KIND = "verify"
 
@@ -51,7 +50,7 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         ids = videos.frame_ids_by_index(session, video.id, video.stream_index, wanted)
         frames = videos.get_frames(session, [ids[index] for index in wanted if index in ids])
     n_gone = chunk.total - len(frames)
-    if chunk.position == 0 and sha256_of(check_path(video.source_uri), progress) != video.sha256:
+    if chunk.position == 0 and sha256_of(locate(ctx.blobs, video.source_uri), progress) != video.sha256:
         issues = [_issue(video, frame, "the source file has changed since it was added") for frame in frames]
         return ChunkResult(Counts(failed=len(frames), skipped=n_gone), issues)
     issues = []
@@ -67,7 +66,7 @@ def _differences(
     options = ExtractOptions(jpeg_quality=quality, thumbnail_px=ctx.options.thumbnail_size)
     facts, index = VideoFacts.from_dict(video.facts), load_index(ctx, video, progress)
     indices = sorted(frame.decode_index for frame in frames)
-    path = check_path(video.source_uri)
+    path = locate(ctx.blobs, video.source_uri)
     taken = reextract_frames(
         path, facts, index, indices, options=options, check_cancelled=progress.check_cancelled
     )
@@ -118,7 +117,7 @@ def _put_back(
             ctx.blobs.adopt(frame.image_key, taken.image_path)
             ctx.blobs.adopt(frame.thumbnail_key, taken.thumbnail_path)
 
-    path, facts = Path(video.source_uri), VideoFacts.from_dict(video.facts)
+    path, facts = locate(ctx.blobs, video.source_uri), VideoFacts.from_dict(video.facts)
     for segment in plan_segments(index, sorted(by_index), facts=facts):
         scratch = ctx.blobs.scratch()
         try:

@@ -9,20 +9,24 @@ from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, pos
 from komadori.api.routes.jobs import accepted
 from komadori.api.schemas import AddVideo, Id, ProjectFilter
 from komadori.db.repositories import projects, videos
-from komadori.services import ingest
+from komadori.services import delete, ingest, uploads
 
 router = APIRouter(prefix="/videos", tags=["videos"])
 
 
-@router.post("", status_code=202, responses=documented(404))
+@router.post("", status_code=202, responses=documented(404, 409, 423, 460))
 def add_video(ctx: Ctx, body: AddVideo, response: Response) -> answers.Job:
-    """Take frames from a file on the machine that runs Komadori."""
+    """Take frames from a file on the machine that runs Komadori, or from a whole upload."""
     sampling = {
         "sampler": body.sampler,
         "parameters": body.sampler_parameters,
         "skip_near_duplicates": body.skip_near_duplicates,
     }
-    return accepted(ingest.request(ctx, body.path, body.project, sampling), response)
+    if body.upload_id is not None:
+        ingest.sampler_of(sampling)
+        uri, name = uploads.source_of(ctx, body.upload_id)
+        return accepted(ingest.request_from(ctx, uri, name, body.project, sampling), response)
+    return accepted(ingest.request(ctx, body.path or "", body.project, sampling), response)
 
 
 @router.get("", responses=documented(404))
@@ -45,6 +49,12 @@ def get_video(ctx: Ctx, video_id: Id) -> answers.VideoDetail:
         video = videos.get(session, video_id)
         project = projects.by_id(session, video.project_id)
     return answers.VideoDetail.with_project(video, project.name)
+
+
+@router.delete("/{video_id}", status_code=202, responses=documented(404))
+def delete_video(ctx: Ctx, video_id: Id, response: Response) -> answers.Job:
+    """Remove a video with its frames, annotations and vectors, and its file if it was uploaded."""
+    return accepted(delete.request(ctx, video_id), response)
 
 
 @router.get("/{video_id}/frames", responses=documented(404))

@@ -1,12 +1,13 @@
-"""Commands for videos and their frames: add, videos, frames, verify, embed, projects."""
+"""Commands for videos and their frames: add, videos, frames, verify, delete, embed, projects."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from komadori.cli import following, output
+from komadori.cli import following, output, uploading
 from komadori.cli.answers import Job
 from komadori.cli.client import ApiClient
 from komadori.cli.options import (
@@ -41,13 +42,22 @@ def add(
     skip_near_duplicates: Annotated[
         bool, typer.Option("--skip-near-duplicates", help="Leave out frames that show nothing new.")
     ] = False,
+    upload: Annotated[
+        bool | None,
+        typer.Option(
+            "--upload/--by-path",
+            show_default="by path when the API runs on this machine",
+            help="Send the files to the API, or only say where its machine finds them.",
+        ),
+    ] = None,
     project: ProjectName = DEFAULT_PROJECT,
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Add videos: take their frames and make them searchable.
 
-    A file that was added before is recognised; another sampling of it adds frames.
+    A file that was added before is recognised; another sampling of it adds frames. A file that is sent and
+    was interrupted goes on where it stopped when the same command is run again.
     """
     sampler, parameters = _sampling(every, fps, keyframes=keyframes, all_frames=all_frames)
     with connect() as api:
@@ -57,6 +67,7 @@ def add(
                 _add_one(
                     api,
                     path.absolute(),
+                    is_sent=not api.is_here if upload is None else upload,
                     project=project,
                     sampler=sampler,
                     sampler_parameters=parameters,
@@ -142,6 +153,31 @@ def verify(
         raise typer.Exit(1)
 
 
+def delete(
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="The video's id.")],
+    is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Wait = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a video with its frames, annotations and vectors, for good.
+
+    A file that was uploaded goes with its last video; one that was added by its path stays where it is.
+    """
+    with connect() as api:
+        if not is_sure:
+            _ask_before_deletion(api, video)
+        report_job(api, api.delete_video(video), wait=wait, as_json=as_json)
+
+
+def _ask_before_deletion(api: ApiClient, video_id: str) -> None:
+    if not (sys.stdin.isatty() and output.is_watched()):
+        raise typer.BadParameter("nobody can be asked here; say that it is meant with --yes")
+    video = api.video(video_id)
+    n_annotations = api.count_annotations({"video_id": video_id})
+    lost = f"{output.count(video.frames, 'frame')} and {output.count(n_annotations, 'annotation')}"
+    typer.confirm(f"Delete video {video.id}, {video.name}, with {lost}?", abort=True, err=True)
+
+
 def embed(
     project: ProjectName = DEFAULT_PROJECT,
     video: OneVideo = None,
@@ -200,10 +236,10 @@ def _sampling(
     return ways[0] if ways else ("every", {"seconds": 1.0})
 
 
-def _add_one(api: ApiClient, path: Path, **request: Any) -> Job | KomadoriError:
+def _add_one(api: ApiClient, path: Path, *, is_sent: bool, **request: Any) -> Job | KomadoriError:
     """The job of a file, or why it was refused: the other files are added all the same."""
     try:
-        return api.add_video(path, **request)
+        return api.add_video(uploading.upload(api, path) if is_sent else path, **request)
     except DependencyError:
         raise  # nothing answers, so no other file can be added either
     except KomadoriError as problem:

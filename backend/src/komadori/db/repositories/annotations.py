@@ -12,6 +12,7 @@ from komadori.core.errors import ConflictError, NotFoundError
 from komadori.core.masks import Rle
 from komadori.core.types import Annotation, AnnotationRun, AnnotationSource, AnnotationStatus, JsonDict
 from komadori.db.repositories.statements import insert_missing
+from komadori.db.repositories.videos import IS_LIVE
 from komadori.db.tables import (
     AnnotationRevisionRow,
     AnnotationRow,
@@ -153,7 +154,9 @@ def get(session: Session, annotation_id: int) -> Annotation:
     found = session.execute(
         select(AnnotationRow, ClassRow.name)
         .join(ClassRow, ClassRow.id == AnnotationRow.class_id)
-        .where(AnnotationRow.id == annotation_id)
+        .join(FrameRow, FrameRow.id == AnnotationRow.frame_id)
+        .join(VideoRow, VideoRow.id == FrameRow.video_id)
+        .where(AnnotationRow.id == annotation_id, IS_LIVE)
     ).one_or_none()
     if found is None:
         raise _not_found(annotation_id)
@@ -259,7 +262,7 @@ def annotated_frame_ids(session: Session, project_id: int, statuses: Sequence[An
     statement = (
         select(FrameRow.id)
         .join(VideoRow, VideoRow.id == FrameRow.video_id)
-        .where(VideoRow.project_id == project_id, has_annotation)
+        .where(VideoRow.project_id == project_id, IS_LIVE, has_annotation)
         .order_by(VideoRow.sha256, FrameRow.stream_index, FrameRow.decode_index)
     )
     return list(session.scalars(statement))
@@ -272,7 +275,7 @@ def _not_found(annotation_id: int) -> NotFoundError:
 
 
 def _conditions(which: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [IS_LIVE]
     if which.project_id is not None:
         conditions.append(VideoRow.project_id == which.project_id)
     if which.video_id is not None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from komadori.core.errors import NotFoundError
 from komadori.core.types import EmbeddingSpace, JobState, JsonDict
 from komadori.db.repositories.statements import insert_missing
+from komadori.db.repositories.videos import IS_LIVE
 from komadori.db.tables import EmbeddingRow, EmbeddingSpaceRow, FrameRow, QueryRow, VideoRow
 
 _IDS_AT_ONCE = 500
@@ -80,6 +81,11 @@ def active_space(session: Session, source: str) -> tuple[int, EmbeddingSpace] | 
     return None if row is None else (row.id, _space(row))
 
 
+def all_spaces(session: Session) -> list[EmbeddingSpace]:
+    """Every space that was ever in use."""
+    return [_space(row) for row in session.scalars(select(EmbeddingSpaceRow).order_by(EmbeddingSpaceRow.id))]
+
+
 def get_space(session: Session, space_id: int) -> EmbeddingSpace:
     """The space with that id."""
     return _space(session.get_one(EmbeddingSpaceRow, space_id))
@@ -137,7 +143,7 @@ def count_embedded(
         statement = statement.where(FrameRow.video_id == video_id)
     if project_id is not None:
         statement = statement.join(VideoRow, VideoRow.id == FrameRow.video_id).where(
-            VideoRow.project_id == project_id
+            VideoRow.project_id == project_id, IS_LIVE
         )
     return session.scalar(statement) or 0
 

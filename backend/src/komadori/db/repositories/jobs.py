@@ -326,7 +326,11 @@ def _settle_video(session: Session, video_id: int, error: str | None) -> None:
     """A video whose job has ended is ready with what was taken from it, if anything was."""
     has_frames = session.scalar(select(FrameRow.id).where(FrameRow.video_id == video_id).limit(1)) is not None
     state = VideoState.READY if has_frames or error is None else VideoState.FAILED
-    session.execute(update(VideoRow).where(VideoRow.id == video_id).values(state=state, error=error))
+    session.execute(
+        update(VideoRow)
+        .where(VideoRow.id == video_id, VideoRow.state != VideoState.DELETING)
+        .values(state=state, error=error)
+    )
 
 
 def _sums(session: Session, job_ids: Sequence[int]) -> dict[int, tuple[int, int, int, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Float
+from sqlalchemy import CursorResult, Float, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -33,6 +33,16 @@ def _now_of_postgresql(_element: now_s, _compiler: SQLCompiler, **_options: Any)
 @compiles(now_s, "sqlite")
 def _now_of_sqlite(_element: now_s, _compiler: SQLCompiler, **_options: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+def lock_bytes(session: Session, sha256: str) -> None:
+    """Let nobody else who asks for this lock add or remove files of a video until the transaction ends.
+
+    Videos of several projects, and uploads, share the files of the same bytes. On SQLite the
+    transaction itself keeps all others out.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(int(sha256[:15], 16))))
 
 
 def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -19,6 +19,9 @@ from komadori.db.tables import FrameRow, SamplingFrameRow, SamplingRow, Sampling
 
 _PAGE = 500
 
+IS_LIVE = VideoRow.state != VideoState.DELETING.value
+"""What is being deleted is there for nobody any more: every query that shows something of videos has this."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewVideo:
@@ -42,7 +45,7 @@ def find_or_add(session: Session, new: NewVideo) -> int:
     insert_missing(session, VideoRow, [{**values, **started}])
     statement = (
         update(VideoRow)
-        .where(VideoRow.project_id == new.project_id, VideoRow.sha256 == new.sha256)
+        .where(VideoRow.project_id == new.project_id, VideoRow.sha256 == new.sha256, IS_LIVE)
         .values(source_uri=new.source_uri)
         .returning(VideoRow.id)
     )
@@ -61,9 +64,20 @@ def get(session: Session, video_id: int) -> Video:
         NotFoundError: There is no such video.
     """
     row = session.get(VideoRow, video_id)
-    if row is None:
+    if row is None or row.state == VideoState.DELETING:
         raise NotFoundError(f"There is no video {video_id}.", hint="`komadori videos` lists them.")
     return _video(row, frame_count(session, video_id))
+
+
+def is_any_deleting(session: Session) -> bool:
+    """Whether something of a video may still be there that nobody must see."""
+    return session.scalar(select(VideoRow.id).where(~IS_LIVE).limit(1)) is not None
+
+
+def of_bytes(session: Session, sha256: str) -> list[Video]:
+    """The videos with these bytes; each is in a project of its own."""
+    rows = session.scalars(select(VideoRow).where(VideoRow.sha256 == sha256, IS_LIVE).order_by(VideoRow.id))
+    return [_video(row, 0) for row in rows]
 
 
 def check_in_project(session: Session, video_id: int, project_id: int, project: str) -> None:
@@ -82,7 +96,7 @@ def page(
     session: Session, *, project_id: int | None = None, after_id: int = 0, limit: int = 100
 ) -> list[Video]:
     """Videos by id."""
-    statement = select(VideoRow).where(VideoRow.id > after_id).order_by(VideoRow.id).limit(limit)
+    statement = select(VideoRow).where(VideoRow.id > after_id, IS_LIVE).order_by(VideoRow.id).limit(limit)
     if project_id is not None:
         statement = statement.where(VideoRow.project_id == project_id)
     videos = session.scalars(statement).all()
@@ -92,7 +106,7 @@ def page(
 
 def count(session: Session, project_id: int | None = None) -> int:
     """How many videos there are."""
-    statement = select(func.count()).select_from(VideoRow)
+    statement = select(func.count()).select_from(VideoRow).where(IS_LIVE)
     if project_id is not None:
         statement = statement.where(VideoRow.project_id == project_id)
     return session.scalar(statement) or 0
@@ -124,10 +138,14 @@ def add_frames(session: Session, frames: Sequence[dict[str, Any]]) -> None:
     insert_missing(session, FrameRow, sorted(frames, key=itemgetter("video_id", "decode_index")))
 
 
-def lock_frames(session: Session, frame_ids: Sequence[int]) -> None:
-    """Let nobody else who asks for this lock work on these frames until the transaction ends."""
-    statement = select(FrameRow.id).where(FrameRow.id.in_(frame_ids)).order_by(FrameRow.id)
-    session.execute(statement.with_for_update(key_share=True)).all()
+def lock_frames(session: Session, frame_ids: Sequence[int]) -> set[int]:
+    """Let nobody else who asks for this lock work on these frames until the transaction ends.
+
+    The ids of those that exist.
+    """
+    statement = _live_frames().where(FrameRow.id.in_(frame_ids)).order_by(FrameRow.id)
+    rows = session.scalars(statement.with_for_update(key_share=True, of=FrameRow))
+    return {row.id for row in rows}
 
 
 def link_sampling(session: Session, sampling_id: int, frame_ids: Sequence[int]) -> None:
@@ -190,7 +208,7 @@ def get_frame(session: Session, frame_id: int) -> Frame:
     Raises:
         NotFoundError: There is no such frame.
     """
-    row = session.get(FrameRow, frame_id)
+    row = session.scalar(_live_frames().where(FrameRow.id == frame_id))
     if row is None:
         raise NotFoundError(
             f"There is no frame {frame_id}.", hint="`komadori frames VIDEO` lists the frames of a video."
@@ -204,7 +222,7 @@ def get_frames(session: Session, frame_ids: Sequence[int]) -> list[Frame]:
     for start in range(0, len(frame_ids), _PAGE):
         ids = frame_ids[start : start + _PAGE]
         found.update(
-            {row.id: _frame(row) for row in session.scalars(select(FrameRow).where(FrameRow.id.in_(ids)))}
+            {row.id: _frame(row) for row in session.scalars(_live_frames().where(FrameRow.id.in_(ids)))}
         )
     return [found[frame_id] for frame_id in frame_ids if frame_id in found]
 
@@ -234,7 +252,7 @@ def frame_ids(
     session: Session, *, project_id: int | None = None, video_id: int | None = None
 ) -> NDArray[np.int64]:
     """The ids of all frames of a project or a video, by video and presentation order."""
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [IS_LIVE]
     if video_id is not None:
         conditions.append(FrameRow.video_id == video_id)
     if project_id is not None:
@@ -253,6 +271,10 @@ def mean_spacing_s(session: Session, video_ids: Sequence[int]) -> dict[int, floa
     counts = _frame_counts(session, video_ids)
     rows = session.execute(select(VideoRow.id, VideoRow.duration_s).where(VideoRow.id.in_(video_ids)))
     return {video_id: duration / max(1, counts.get(video_id, 1)) for video_id, duration in rows}
+
+
+def _live_frames() -> Select[FrameRow]:
+    return select(FrameRow).join(VideoRow, VideoRow.id == FrameRow.video_id).where(IS_LIVE)
 
 
 def _frames_of(video_id: int, sampling_id: int | None) -> Select[FrameRow]:
