@@ -1,5 +1,6 @@
 """`komadori backup` and `restore`: what is restored is whole, and nothing half done looks like a backup."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -103,6 +104,24 @@ def test_postgresql_is_dumped_and_restored_with_its_own_programs(
     with opened(settings) as restored:
         assert dump(restored) == before
     postgres_server.drop(name)
+
+
+def test_an_uploaded_video_is_in_the_backup(filled: Filled, tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(b"frames").hexdigest()
+    source = Path("blobs") / "sources" / sha256[:2] / sha256
+    (filled.home / source).parent.mkdir(parents=True)
+    (filled.home / source).write_bytes(b"frames")
+    same = "project_id, duration_s, width, height, facts, state, created_s"
+    filled.run(
+        f"INSERT INTO videos (sha256, name, source_uri, size_bytes, {same}) SELECT '{sha256}', 'b.mp4', "
+        f"'blob\\:sources/{sha256[:2]}/{sha256}', 6, {same} FROM videos"
+    )
+
+    back_up(filled, tmp_path / "backup")
+    settings = restore(tmp_path / "backup", tmp_path / "new")
+
+    assert (settings.home / source).read_bytes() == b"frames"
+    assert found_in(settings) == set()
 
 
 def test_each_file_of_a_backup_can_be_checked_with_sha256sum(filled: Filled, tmp_path: Path) -> None:

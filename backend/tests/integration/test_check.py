@@ -82,6 +82,7 @@ FAULTS = [
     ("UPDATE jobs SET finished_s = NULL WHERE id = 1", Kind.JOB_STATE),
     ("UPDATE chunks SET state = 'failed', failed = total, done = 0 WHERE id = 1", Kind.JOB_STATE),
     ("UPDATE jobs SET state = 'failed' WHERE id = 1", Kind.JOB_STATE),
+    ("UPDATE chunk_counts SET done = done + 1 WHERE job_id = 1", Kind.JOB_COUNTS),
     ("UPDATE chunks SET owner = 'a/1/2' WHERE id = 1", Kind.CHUNK_OWNER),
     ("UPDATE jobs SET is_open = 1, state = 'running', parent_id = 2 WHERE id = 1", Kind.STUCK_JOB),
     ("UPDATE chunks SET skipped = -1, done = total + 1 WHERE id = 1", Kind.CHUNK_COUNTS),
@@ -133,6 +134,7 @@ def test_files_without_a_row_are_named(filled: Filled) -> None:
         blobs / "thumbnails" / "ab" / SHA / "0_1_1000.jpg",
         blobs / "indexes" / "ab" / f"{SHA}.idx",
         blobs / "queries" / "ab" / f"{SHA}.png",
+        blobs / "sources" / "ab" / SHA,
     ]
     strangers = [folder / "notes.txt", blobs / "mine"]
     for path in [*orphans, *strangers]:
@@ -142,6 +144,39 @@ def test_files_without_a_row_are_named(filled: Filled) -> None:
     named = {(Kind.ORPHAN_FILE, path.relative_to(filled.home).as_posix()) for path in orphans}
     named |= {(Kind.UNKNOWN_FILE, path.relative_to(filled.home).as_posix()) for path in strangers}
     assert filled.found() == named
+
+
+NAMING_A_SOURCE = [
+    f"INSERT INTO uploads VALUES ('{'1' * 32}', 'clip.mp4', 1, '', NULL, '{SHA}', 0, 0)",
+    f"UPDATE jobs SET kind = 'ingest', state = 'paused', is_open = 1, finished_s = NULL, "
+    f'parameters = \'{{"path"\\: "blob\\:sources/ab/{SHA}"}}\' WHERE id = 1',
+]
+
+
+@pytest.mark.parametrize("statement", NAMING_A_SOURCE, ids=["upload", "paused ingest"])
+def test_a_source_that_is_to_become_a_video_is_no_orphan(filled: Filled, statement: str) -> None:
+    source = filled.store.blobs / "sources" / "ab" / SHA
+    source.parent.mkdir(parents=True)
+    source.write_bytes(b"x")
+    orphan = (Kind.ORPHAN_FILE, source.relative_to(filled.home).as_posix())
+    assert orphan in filled.found()
+
+    filled.run(statement)
+
+    assert orphan not in filled.found()
+
+
+def test_an_uploaded_video_that_is_missing_or_damaged_is_named(filled: Filled) -> None:
+    sha256 = filled.value("SELECT sha256 FROM videos")
+    source = filled.store.blobs / "sources" / sha256[:2] / sha256
+    source.parent.mkdir(parents=True)
+    source.write_bytes(bytes(int(filled.value("SELECT size_bytes FROM videos"))))
+    filled.run(f"UPDATE videos SET source_uri = 'blob\\:sources/{sha256[:2]}/{sha256}'")
+
+    assert filled.found() == set()
+    assert filled.found(is_deep=True) == {(Kind.SOURCE_MISSING, "video 1")}
+    source.unlink()
+    assert filled.found() == {(Kind.SOURCE_MISSING, "video 1")}
 
 
 def test_what_is_new_is_not_judged_but_counted(filled: Filled) -> None:

@@ -48,6 +48,8 @@ def litter(filled: Filled) -> set[Kind]:
         blobs / "thumbnails" / "ab" / SHA / "0_1_1000.jpg",
         blobs / "indexes" / "ab" / f"{SHA}.idx",
         blobs / "queries" / "ab" / f"{SHA}.png",
+        blobs / "sources" / "ab" / SHA,
+        filled.home / "uploads" / f"{'1' * 32}.part",
         blobs / ".scratch" / "tmpabc" / "frame.jpg",
         filled.store.models / "acme--eye" / f".{'0' * 40}.partial" / "config.json.part",
         target.with_name(f".{target.name}.{job_id}.abc") / "manifest.json",
@@ -64,7 +66,7 @@ def litter(filled: Filled) -> set[Kind]:
     )
     return {
         Kind.ORPHAN_FILE, Kind.STALE_SCRATCH, Kind.STALE_DOWNLOAD, Kind.STALE_EXPORT, Kind.INDEX_LEFTOVER,
-        Kind.ORPHAN_INDEX, Kind.STALE_LOCK, Kind.SILENT_WORKER, Kind.ORPHAN_VECTOR,
+        Kind.ORPHAN_INDEX, Kind.STALE_LOCK, Kind.STALE_UPLOAD, Kind.SILENT_WORKER, Kind.ORPHAN_VECTOR,
     }  # fmt: skip
 
 
@@ -92,7 +94,7 @@ def test_every_kind_is_found_removed_and_nothing_else(on_both: Filled) -> None:
     planned = collect(on_both, is_dry_run=True)
     assert tree(on_both) == littered
     assert set(planned.counts) == kinds
-    assert planned.counts[Kind.ORPHAN_FILE] == 4
+    assert planned.counts[Kind.ORPHAN_FILE] == 5
     assert planned.n_bytes[Kind.ORPHAN_FILE] == 20
 
     assert collect(on_both).as_json() == planned.as_json()

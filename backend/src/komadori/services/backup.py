@@ -30,6 +30,7 @@ from komadori.db.session import Sessions
 from komadori.services import ingest
 from komadori.services.audit import vectors
 from komadori.services.audit.look import Look, Store
+from komadori.services.source_file import is_stored, stored_key
 from komadori.vectors import copying
 
 FORMAT = 1
@@ -171,13 +172,13 @@ class _Writer:
                 hint="Back up with the version that made it, or start the API of this version first.",
                 code="schema",
             )
-        for _ in self._pictures(self._store.sessions):
+        for _ in self._blobs(self._store.sessions):
             pass
         database = snapshots.save(url, self._folder)
         with (self._folder / SUMS).open("w", encoding="utf-8") as sums:
             self._note(sums, database, disk.sha256_of(database))
             with closing(self._sessions_of(url, database)) as sessions:
-                for path, sha256 in self._pictures(sessions):
+                for path, sha256 in self._blobs(sessions):
                     self._note(sums, path, sha256 or disk.sha256_of(path))
             if with_vectors:
                 self._vectors(sums)
@@ -208,6 +209,13 @@ class _Writer:
                     self._n_missing += 1
                 else:
                     yield path, sha256
+
+    def _blobs(self, sessions: Sessions) -> Iterator[tuple[Path, str | None]]:
+        """Every file of the store that the rows name, as :meth:`_pictures` gives them."""
+        yield from self._pictures(sessions)
+        for video in audits.sources(sessions):
+            if is_stored(video.source_uri) and (path := self._take(stored_key(video.sha256))):
+                yield path, video.sha256
 
     def _take(self, key: str) -> Path | None:
         """The file of a key in the backup; None when it is not in the store."""

@@ -16,7 +16,7 @@ from komadori.services.audit.annotations import look_at_annotations, look_at_run
 from komadori.services.audit.database import look_at_database, look_at_references
 from komadori.services.audit.files import look_at_blobs, look_at_leftovers
 from komadori.services.audit.findings import Finding, Kind
-from komadori.services.audit.frames import look_at_frames, look_at_samplings
+from komadori.services.audit.frames import look_at_frames, look_at_samplings, look_at_sources
 from komadori.services.audit.jobs import look_at_chunks, look_at_jobs, look_at_workers
 from komadori.services.audit.look import SAFE_AGE_S, Look, Part, Store
 from komadori.services.audit.vectors import look_at_indexes, look_at_vectors
@@ -32,6 +32,7 @@ _PARTS: Mapping[str, Part] = {
     "jobs": look_at_jobs,
     "chunks": look_at_chunks,
     "workers": look_at_workers,
+    "sources": look_at_sources,
     "frames": look_at_frames,
     "samplings": look_at_samplings,
     "annotations": look_at_annotations,

@@ -21,6 +21,7 @@ from komadori.core.file_lock import FileLock
 from komadori.core.types import EmbeddingSpace, JsonDict
 from komadori.db import migrate
 from komadori.db.repositories import audits, embeddings, workers
+from komadori.db.repositories.statements import lock_bytes
 from komadori.services import export, ingest
 from komadori.services.audit import files, vectors
 from komadori.services.audit.files import Batch
@@ -117,6 +118,7 @@ class _Collector:
         self._folders(Kind.STALE_SCRATCH, files.stale_scratch(self._look))
         self._exports()
         self._folders(Kind.STALE_DOWNLOAD, files.stale_downloads(self._look))
+        self._folders(Kind.STALE_UPLOAD, files.stale_uploads(self._look))
         self._locks()
         return self._found
 
@@ -146,6 +148,9 @@ class _Collector:
             return
         with self._store.sessions.write() as session:
             audits.hold_chunks(session)
+            if batch.place == "sources":
+                for path in found:
+                    lock_bytes(session, path.name)
             if not _is_being_written(session, batch):
                 still = self._old(files.unnamed(session, replace(batch, names=[path.name for path in found])))
                 self._note(Kind.ORPHAN_FILE, still)

@@ -27,6 +27,7 @@ from komadori.db.tables import (
     AnnotationRow,
     AnnotationRunRow,
     Base,
+    ChunkCountRow,
     ChunkRow,
     ClassRow,
     EmbeddingRow,
@@ -37,6 +38,7 @@ from komadori.db.tables import (
     RunFrameRow,
     SamplingFrameRow,
     SamplingRow,
+    UploadRow,
     VideoRow,
     WorkerRow,
 )
@@ -117,6 +119,26 @@ def miscounted_chunks(session: Session) -> Sequence[Any]:
     return session.execute(
         select(ChunkRow.id, ChunkRow.job_id, ChunkRow.state, *columns).where(is_wrong).limit(_MANY)
     ).all()
+
+
+def miscounted_jobs(session: Session) -> list[Any]:
+    """Jobs whose counts, which triggers keep, are not what their chunks come to."""
+    columns = ("total", "done", "skipped", "failed")
+    key = (ChunkRow.job_id, ChunkRow.queue, ChunkRow.state)
+    is_running = ChunkRow.state == JobState.RUNNING.value
+    sums = (func.sum(case((is_running, 0), else_=getattr(ChunkRow, name))) for name in columns)
+    counted = session.execute(
+        select(
+            ChunkCountRow.job_id,
+            ChunkCountRow.queue,
+            ChunkCountRow.state,
+            ChunkCountRow.n,
+            *(getattr(ChunkCountRow, name) for name in columns),
+        ).where(or_(ChunkCountRow.n != 0, *(getattr(ChunkCountRow, name) != 0 for name in columns)))
+    )
+    there = session.execute(select(*key, func.count(), *sums).group_by(*key))
+    wrong = {tuple(map(str, row)) for row in counted} ^ {tuple(map(str, row)) for row in there}
+    return sorted({int(row[0]) for row in wrong})[:_MANY]
 
 
 def misowned_chunks(session: Session) -> Sequence[Any]:
@@ -294,6 +316,23 @@ def sha256s(session: Session, video_ids: Sequence[int]) -> set[str]:
 def known_videos(session: Session, sha256s: Sequence[str]) -> set[str]:
     """Which of these are the SHA-256 of a video."""
     return set(session.scalars(select(VideoRow.sha256).where(VideoRow.sha256.in_(sha256s))))
+
+
+def known_sources(session: Session, sha256s: Sequence[str]) -> set[str]:
+    """Which of these are the SHA-256 of a video or of a whole upload."""
+    uploads = session.scalars(select(UploadRow.sha256).where(UploadRow.sha256.in_(sha256s)))
+    return known_videos(session, sha256s) | {sha256 for sha256 in uploads if sha256}
+
+
+def known_uploads(session: Session, upload_ids: Sequence[str]) -> set[str]:
+    """Which of these are the ids of uploads."""
+    return set(session.scalars(select(UploadRow.id).where(UploadRow.id.in_(upload_ids))))
+
+
+def sources(sessions: Sessions) -> Iterator[Any]:
+    """All videos with what their sources are."""
+    statement = select(VideoRow.id, VideoRow.sha256, VideoRow.source_uri, VideoRow.size_bytes)
+    yield from _pages(sessions, statement, VideoRow.id)
 
 
 def known_pictures(session: Session, content_keys: Sequence[str]) -> set[str]:

@@ -117,7 +117,7 @@ def has_live_ingest(session: Session, uri: str) -> bool:
     """Whether a job that has not ended is to take frames from there."""
     statement = select(JobRow.id).where(
         JobRow.kind == "ingest",
-        JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)),
+        JobRow.state.in_([state for state in JobState if not state.is_terminal]),
         JobRow.parameters["path"].as_string() == uri,
     )
     return session.scalar(statement.limit(1)) is not None

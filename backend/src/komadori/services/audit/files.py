@@ -4,7 +4,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -12,16 +12,21 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from komadori.db.repositories import audits
-from komadori.services import export
+from komadori.db.repositories import audits, deletions
+from komadori.services import export, incoming
 from komadori.services.audit.findings import Finding, Kind
 from komadori.services.audit.look import Look
+from komadori.services.source_file import stored_uri
 
 _AT_ONCE = 500
 _SHA256 = "[0-9a-f]{64}"
 _FRAME = re.compile(r"\d+_(\d+)_-?\d+(_[0-9a-f]{16})?\.jpg")
 _BY_VIDEO = ("frames", "thumbnails")
-_NAMES = {"indexes": re.compile(rf"({_SHA256})\.idx"), "queries": re.compile(rf"({_SHA256})\.(?:png|img)")}
+_NAMES = {
+    "indexes": re.compile(rf"({_SHA256})\.idx"),
+    "queries": re.compile(rf"({_SHA256})\.(?:png|img)"),
+    "sources": re.compile(_SHA256),
+}
 _SCRATCH = ".scratch"
 _ANSWER_WITHIN_S = 2.0
 
@@ -57,6 +62,8 @@ def look_at_leftovers(look: Look) -> Iterator[Finding]:
         yield Finding(Kind.STALE_EXPORT, str(path), "The export that wrote it was never ended.")
     for path in stale_downloads(look):
         yield Finding(Kind.STALE_DOWNLOAD, str(path), "The model was never fetched to its end.")
+    for path in stale_uploads(look):
+        yield Finding(Kind.STALE_UPLOAD, look.name(path), "There is no upload of this id.")
     for path in stale_locks(look):
         yield Finding(Kind.STALE_LOCK, str(path), "The process that made it is gone.")
 
@@ -80,9 +87,10 @@ def unnamed(session: Session, batch: Batch) -> list[Path]:
         prefix = f"{batch.place}/{batch.sha256[:2]}/{batch.sha256}"
         left = [name for name in batch.names if f"{prefix}/{name}" not in known]
     else:
-        ask = audits.known_videos if batch.place == "indexes" else audits.known_pictures
-        known = ask(session, [name.partition(".")[0] for name in batch.names])
-        left = [name for name in batch.names if name.partition(".")[0] not in known]
+        ask = {"indexes": audits.known_videos, "queries": audits.known_pictures}
+        by_name = {name: name.partition(".")[0] for name in batch.names}
+        known = ask.get(batch.place, _known_sources)(session, list(by_name.values()))
+        left = [name for name, sha256 in by_name.items() if sha256 not in known]
     return [batch.folder / name for name in left]
 
 
@@ -109,11 +117,26 @@ def stale_downloads(look: Look) -> list[Path]:
     return [path for path in sorted(found) if look.is_left(path, "downloads")]
 
 
+def stale_uploads(look: Look) -> list[Path]:
+    """Files of uploads that there are no longer."""
+    found = {path: path.name.partition(".")[0] for path in _entries(incoming.folder_in(look.store.home))}
+    with look.store.sessions.read() as session:
+        known = audits.known_uploads(session, list(set(found.values())))
+    orphans = [path for path, upload_id in found.items() if upload_id not in known]
+    return [path for path in orphans if look.is_old(path, "uploads")]
+
+
 def stale_locks(look: Look) -> list[Path]:
     """The lock of a `komadori up` that is gone, and a broker's socket that nobody listens on."""
     lock, broker = look.store.home / "run" / "up.lock", look.store.broker_socket
     found = [lock] if lock.is_file() and not _is_held(lock) else []
     return [*found, broker] if broker.is_socket() and not _listens(broker) else found
+
+
+def _known_sources(session: Session, sha256s: Sequence[str]) -> set[str]:
+    known = audits.known_sources(session, sha256s)
+    others = set(sha256s) - known
+    return known | {sha256 for sha256 in others if deletions.has_live_ingest(session, stored_uri(sha256))}
 
 
 def _split(place: str, sha256: str, folder: Path, pattern: re.Pattern[str]) -> Iterator[Batch]:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     STUCK_JOB = "stuck-job"
     JOB_STATE = "job-state"
     CHUNK_COUNTS = "chunk-counts"
+    JOB_COUNTS = "job-counts"
     CHUNK_MISSING = "chunk-missing"
     CHUNK_OWNER = "chunk-owner"
     LOST_CHUNK = "lost-chunk"
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     STUCK_VIDEO = "stuck-video"
     LEDGER = "ledger"
     SAMPLING = "sampling"
+    SOURCE_MISSING = "source-missing"
     IMAGE_MISSING = "image-missing"
     IMAGE_DAMAGED = "image-damaged"
     THUMBNAIL_MISSING = "thumbnail-missing"
@@ -43,6 +45,7 @@ class Kind(StrEnum):
     STALE_SCRATCH = "stale-scratch"
     STALE_EXPORT = "stale-export"
     STALE_DOWNLOAD = "stale-download"
+    STALE_UPLOAD = "stale-upload"
     STALE_LOCK = "stale-lock"
 
 
@@ -68,6 +71,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     ),
     Kind.JOB_STATE: ("The state of a job is not what its chunks come to.", _DEFECT),
     Kind.CHUNK_COUNTS: ("The items of a chunk do not add up.", _DEFECT),
+    Kind.JOB_COUNTS: ("What a job counts of its chunks is not what they come to.", _DEFECT),
     Kind.CHUNK_MISSING: ("The positions of a job's chunks have a gap.", _DEFECT),
     Kind.CHUNK_OWNER: ("A chunk runs for nobody, or belongs to somebody without running.", _DEFECT),
     Kind.LOST_CHUNK: (
@@ -90,6 +94,10 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     Kind.SAMPLING: (
         "A sampling has chosen a frame of another video.",
         "Report this, it is a defect; the frame itself is whole.",
+    ),
+    Kind.SOURCE_MISSING: (
+        "An uploaded video is not in the store, or with `--deep`: its bytes are others.",
+        "Upload the file again (`komadori add FILE --upload`): its frames and labels are kept.",
     ),
     Kind.IMAGE_MISSING: ("The image of a frame is not in the store.", _VERIFY),
     Kind.IMAGE_DAMAGED: (
@@ -135,6 +143,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
         "A model was never fetched to its end.",
         "`komadori models pull NAME` goes on with it; `komadori gc` removes it.",
     ),
+    Kind.STALE_UPLOAD: ("Bytes of an upload that there is no longer.", _GC),
     Kind.STALE_LOCK: ("The lock of a `komadori up`, or the socket of a broker, whose process is gone.", _GC),
 }
 """What each kind means, and what to do about it."""

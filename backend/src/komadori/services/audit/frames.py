@@ -11,6 +11,7 @@ from komadori.db.repositories import audits
 from komadori.services import ingest
 from komadori.services.audit.findings import Finding, Kind
 from komadori.services.audit.look import Look
+from komadori.services.source_file import is_stored, stored_key
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -40,6 +41,20 @@ def look_at_samplings(look: Look) -> Iterator[Finding]:
         yield Finding(Kind.SAMPLING, f"frame {row.frame_id}", detail)
     for row in stuck:
         yield Finding(Kind.STUCK_VIDEO, f"video {row.id}", f"It is {row.state}, but no job takes its frames.")
+
+
+def look_at_sources(look: Look) -> Iterator[Finding]:
+    """Uploaded videos whose file is not there as it came."""
+    for video in audits.sources(look.store.sessions):
+        if not is_stored(video.source_uri):
+            continue
+        look.seen["sources"] += 1
+        path = look.store.blobs / stored_key(video.sha256)
+        if _size_of(str(path)) != video.size_bytes:
+            detail = f"{look.name(path)} is not there with its {video.size_bytes} bytes."
+            yield Finding(Kind.SOURCE_MISSING, f"video {video.id}", detail)
+        elif look.is_deep and _read(str(path), sha256_of) != video.sha256:
+            yield Finding(Kind.SOURCE_MISSING, f"video {video.id}", f"{look.name(path)} has other bytes.")
 
 
 def _problems(frame: Any, before: Any) -> Iterator[str]:

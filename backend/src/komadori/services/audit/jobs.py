@@ -30,6 +30,9 @@ def look_at_jobs(look: Look) -> Iterator[Finding]:
             yield Finding(kind, subject, detail)
     with look.store.sessions.read() as session:
         left_open = audits.children_left_open(session)
+        miscounted = audits.miscounted_jobs(session)
+    for job_id in miscounted:
+        yield Finding(Kind.JOB_COUNTS, f"job {job_id}", "Its counts differ from the sums of its chunks.")
     for job_id in left_open:
         yield Finding(Kind.STUCK_JOB, f"job {job_id}", "It waits for chunks from a job that has ended.")
 
