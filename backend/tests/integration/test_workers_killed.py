@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from komadori.core.types import JobState, JsonDict, Queue
+from komadori.core.types import JobState, JsonDict, Queue, WorkerState
 from komadori.db.repositories import annotations, embeddings, projects, videos
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories.annotations import Filter
 from komadori.services import annotate, ingest, jobs, search
 from tests.support.clips import ffmpeg
@@ -128,6 +129,26 @@ def test_cancel_keeps_what_was_finished_and_retry_does_the_rest(system: Installa
     _check_frames(system)
 
 
+def test_a_pause_outlives_the_restart_of_everything(system: Installation, clip: Path) -> None:
+    system.start(Queue.DEFAULT)
+    job = ingest.request(system.ctx, str(clip), projects.DEFAULT, SAMPLING)
+    system.wait_until_amid(job.id)
+    jobs.pause(system.ctx, job.id)
+    wait_until(lambda: not _owned(system), 10, "rest")
+    kept = system.job(job.id).done
+    system.kill(Queue.DEFAULT)
+    system.kill_broker()
+    system.start_broker()
+    system.start(Queue.DEFAULT)
+    system.wait_for_worker(Queue.DEFAULT, WorkerState.READY)
+    jobs.reap(system.ctx)
+    paused = system.job(job.id)
+    assert (paused.state, paused.done, _owned(system)) == (JobState.PAUSED, kept, [])
+    jobs.resume(system.ctx, job.id)
+    assert system.wait(job.id).done == N_FRAMES
+    _check_frames(system)
+
+
 def test_a_search_goes_ahead_of_bulk_work(tmp_path: Path, clip: Path) -> None:
     with installation(tmp_path, embed_chunk_frames=1, decode_workers=2) as system:
         system.start(Queue.DEFAULT)
@@ -140,6 +161,12 @@ def test_a_search_goes_ahead_of_bulk_work(tmp_path: Path, clip: Path) -> None:
         assert result.hits
         assert result.n_searched < N_FRAMES, "the answer came before the bulk work had ended"
         system.wait(embed_id)
+
+
+def _owned(system: Installation) -> list[tuple[int, str]]:
+    """The chunks that run, with who runs them."""
+    with system.ctx.sessions.read() as session:
+        return chunk_rows.owned(session)
 
 
 def _check_frames(system: Installation) -> None:
