@@ -95,7 +95,7 @@ def test_every_kind_is_found_removed_and_nothing_else(on_both: Filled) -> None:
     assert tree(on_both) == littered
     assert set(planned.counts) == kinds
     assert planned.counts[Kind.ORPHAN_FILE] == 5
-    assert planned.n_bytes[Kind.ORPHAN_FILE] == 20
+    assert planned.n_bytes[Kind.ORPHAN_FILE] == 25
 
     assert collect(on_both).as_json() == planned.as_json()
     assert on_both.check(is_deep=True).findings == []
