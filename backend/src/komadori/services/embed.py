@@ -202,11 +202,12 @@ def _read_ahead(
 ) -> Iterator[tuple[list[Frame], list[Image]]]:
     """Batches of readable frames; the next one is read while the caller works on this one."""
     batches = [list(islice(frames, start, start + size)) for start in range(0, len(frames), size)]
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-frame") as pool:
+    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="read-frame")
 
-        def start_reading(batch: list[Frame]) -> list[tuple[Frame, Future[Image]]]:
-            return [(frame, pool.submit(_read, ctx, frame)) for frame in batch]
+    def start_reading(batch: list[Frame]) -> list[tuple[Frame, Future[Image]]]:
+        return [(frame, pool.submit(_read, ctx, frame)) for frame in batch]
 
+    try:
         waiting = start_reading(batches[0]) if batches else []
         for position in range(len(batches)):
             current, waiting = waiting, []
@@ -215,6 +216,8 @@ def _read_ahead(
             kept, images = _finished(current, issues)
             if kept:
                 yield kept, images
+    finally:
+        pool.shutdown(cancel_futures=True)  # who is cancelled should not wait for a slow disk
 
 
 def _read(ctx: Context, frame: Frame) -> Image:
