@@ -265,6 +265,27 @@ def test_a_living_owner_on_this_machine_that_has_slept_keeps_its_chunk(
     assert (chunk.state, chunk.attempts, chunk.deaths) == (JobState.RUNNING, 1, 0)
 
 
+def test_after_this_machine_has_slept_owners_elsewhere_get_some_time_as_well(
+    system: JobSystem, monkeypatch: pytest.MonkeyPatch, awake_s: Callable[[float], None]
+) -> None:
+    """Workers in containers are elsewhere for the reaper, and sleep with it."""
+    job_id = submit(system, [1])
+    claim(system, "container/1/1")
+    jobs.reap(system.ctx)
+    wall_s = time.time
+    monkeypatch.setattr(time, "time", lambda: wall_s() + 3600)
+    system.expire(1)
+
+    jobs.reap(system.ctx)
+    awake_s(6)
+    jobs.reap(system.ctx)
+    assert system.chunks(job_id)[0].state is JobState.RUNNING
+
+    awake_s(6)
+    jobs.reap(system.ctx)
+    assert system.chunks(job_id)[0].state is JobState.QUEUED
+
+
 def test_a_living_owner_that_stays_silent_loses_its_chunk_in_the_end(
     system: JobSystem, sleeper: subprocess.Popen[bytes], awake_s: Callable[[float], None]
 ) -> None:

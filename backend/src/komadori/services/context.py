@@ -1,5 +1,6 @@
 """What every service gets: the ports, already connected, and the options of the installation."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,21 @@ class Options:
     upload_expires_s: float
 
 
+@dataclass(slots=True)
+class ReaperMemory:
+    """What the reaper of this process remembers between two rounds, by a clock that stands still in sleep.
+
+    Attributes:
+        silent_since: When a lease was first found run out, by chunk and owner.
+        clock_ahead_s: By how much the clock of the wall was ahead of that other one.
+        woke_up_s: When the clock of the wall had last gone further than the other one.
+    """
+
+    silent_since: dict[tuple[int, str], float] = field(default_factory=dict)
+    clock_ahead_s: float = math.inf
+    woke_up_s: float = -math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One for each process, made by the bootstrap."""
@@ -41,6 +57,4 @@ class Context:
     queue: JobQueue
     index_of: Callable[[EmbeddingSpace], VectorIndex]
     options: Options
-    silent_since: dict[tuple[int, str], float] = field(default_factory=dict)
-    """When the reaper of this process first found a lease run out whose owner lives here, by chunk
-    and owner; of a clock that stands still while the machine sleeps."""
+    memory: ReaperMemory = field(default_factory=ReaperMemory)

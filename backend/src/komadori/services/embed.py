@@ -216,11 +216,12 @@ def _read_ahead(
 ) -> Iterator[tuple[list[Frame], list[Image]]]:
     """Batches of readable frames; the next one is read while the caller works on this one."""
     batches = list(_batches(frames, size))
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-frame") as pool:
+    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="read-frame")
 
-        def start_reading(batch: list[Frame]) -> list[tuple[Frame, Future[Image]]]:
-            return [(frame, pool.submit(_read, ctx, frame)) for frame in batch]
+    def start_reading(batch: list[Frame]) -> list[tuple[Frame, Future[Image]]]:
+        return [(frame, pool.submit(_read, ctx, frame)) for frame in batch]
 
+    try:
         waiting = start_reading(batches[0]) if batches else []
         for position in range(len(batches)):
             current, waiting = waiting, []
@@ -229,6 +230,8 @@ def _read_ahead(
             kept, images = _finished(current, issues)
             if kept:
                 yield kept, images
+    finally:
+        pool.shutdown(cancel_futures=True)  # who is cancelled should not wait for a slow disk
 
 
 def _batches(frames: Sequence[Frame], size: int) -> Iterator[list[Frame]]:

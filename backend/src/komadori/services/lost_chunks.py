@@ -16,6 +16,7 @@ from operator import attrgetter
 
 from sqlalchemy.orm import Session
 
+from komadori.core.errors import NotFoundError
 from komadori.core.types import Chunk, ItemOutcome, JobState
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs, videos
@@ -27,7 +28,10 @@ _DEATHS_BEFORE_SPLIT = 2
 """One may be bad luck. A half inherits all but the last of these: it stands under suspicion already."""
 
 _PATIENCE_S = 10.0
-"""How long a living owner on this machine, which has slept or hangs, may take to renew its lease."""
+"""How long an owner that has slept, or lives and hangs, may take to renew its lease."""
+
+_JUMP_S = 2.0
+"""A clock that goes ahead by more than this was set, or the machine has slept."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,29 +42,35 @@ def take_back(ctx: Context) -> None:
         held = chunk_rows.held(session, ctx.options.lease_s)
     lost = sorted(_lost(ctx, held), key=attrgetter("job_id", "chunk_id"))
     for job_id, group in groupby(lost, key=attrgetter("job_id")):
-        with ctx.sessions.write() as session:
-            _take_back(ctx, session, job_id, list(group))
+        try:
+            with ctx.sessions.write() as session:
+                _take_back(ctx, session, job_id, list(group))
+        except NotFoundError as error:
+            _log.warning("a chunk was lost with its job: %s", error)
 
 
 def _lost(ctx: Context, held: Sequence[Held]) -> list[Held]:
     """Those whose owner is certainly gone, or silent for too long.
 
-    After a machine has slept, all its leases have run out while all their owners live, and the reaper
-    may wake up first. So owners on this machine get some time of being awake to renew them.
+    After machines have slept, or the clock was set, all leases have run out while all owners live, and
+    the reaper may wake up first. So owners that live here get some time of being awake to renew theirs,
+    and when this machine itself has slept, those elsewhere do as well: in containers, say.
     """
+    now, memory = time.monotonic(), ctx.memory
+    ahead_s = time.time() - now
+    if ahead_s > memory.clock_ahead_s + _JUMP_S:
+        memory.woke_up_s = now
+    memory.clock_ahead_s = ahead_s
     gone = [chunk for chunk in held if ownership.is_gone(chunk.owner)]
-    silent = [chunk for chunk in held if chunk.is_expired and chunk not in gone]
-    now, known = time.monotonic(), dict(ctx.silent_since)
-    ctx.silent_since.clear()
-    for chunk in silent:
-        key = (chunk.chunk_id, chunk.owner)
-        ctx.silent_since[key] = known.get(key, now)
-    return gone + [
-        chunk
-        for chunk in silent
-        if not ownership.is_here(chunk.owner)
-        or now - ctx.silent_since[chunk.chunk_id, chunk.owner] > _PATIENCE_S
-    ]
+    silent = {
+        (chunk.chunk_id, chunk.owner): chunk for chunk in held if chunk.is_expired and chunk not in gone
+    }
+    memory.silent_since = {key: memory.silent_since.get(key, now) for key in silent}
+
+    def patient_since(key: tuple[int, str]) -> float:
+        return memory.silent_since[key] if ownership.is_here(key[1]) else memory.woke_up_s
+
+    return gone + [chunk for key, chunk in silent.items() if now - patient_since(key) > _PATIENCE_S]
 
 
 def _take_back(ctx: Context, session: Session, job_id: int, lost: Sequence[Held]) -> None:
