@@ -357,6 +357,21 @@ def test_what_nobody_goes_on_with_expires_and_a_video_keeps_its_file(
     assert system.client.head(used, headers=TUS).status_code == 404
 
 
+def test_a_file_whose_ingest_still_waits_outlives_its_upload(
+    system: InlineSystem, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = begin(system, len(video))
+    send(system, address, 0, video)
+    with monkeypatch.context() as held:
+        held.setattr(system.queue, "run_chunk", lambda _chunk_id: None)
+        job = make_video(system, address).json()
+    uploads.terminate(system.ctx, address[-32:])
+    assert stored(system, video)
+    system.client.post(f"/api/v1/jobs/{job['id']}/cancel").raise_for_status()
+    system.client.post(f"/api/v1/jobs/{job['id']}/retry").raise_for_status()
+    assert [made["frames"] for made in videos_of(system, video)] == [8]
+
+
 def test_the_reaper_lets_uploads_expire(system: InlineSystem) -> None:
     address = begin(system, 8)
     with system.ctx.sessions.write() as session:

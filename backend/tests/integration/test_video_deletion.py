@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from komadori.core.errors import NotFoundError
 from komadori.core.types import AnnotationStatus, Job, JobState
 from komadori.db.repositories import annotations, deletions, videos
+from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories.annotations import Filter
 from komadori.db.tables import (
     AnnotationRevisionRow,
@@ -285,7 +286,7 @@ def test_an_attempt_that_died_after_it_stored_vectors_leaves_none(
 
 
 def test_frames_that_are_annotated_meanwhile_are_passed_over(system: Pipeline) -> None:
-    other, video_id = seed(system, "other.mp4"), seed(system)
+    video_id, other = seed(system), seed(system, "other.mp4")
     segment = system.segmenter.model.segment
     begun: list[Job] = []
 
@@ -293,12 +294,16 @@ def test_frames_that_are_annotated_meanwhile_are_passed_over(system: Pipeline) -
         if not begun:
             system.hold()
             begun.append(delete.request(system.ctx, video_id))
+            for _ in range(2):
+                system.run_waiting(begun[0].id)
         return segment(*arguments, **named)
 
     system.segmenter.model = _Segmenter(segment_slowly)
     run = annotate.request(system.ctx, ["red"], annotate.Targets())
     assert finished(system, run).state is JobState.DONE
-    finished(system, begun[0])
+    with system.ctx.sessions.read() as session:
+        assert {chunk.attempts for chunk in chunk_rows.of_job(session, run.id)} == {1}
+    assert finished(system, begun[0]).state is JobState.DONE
     assert {a.frame_id for a in system.annotations()} <= {frame.id for frame in system.all_frames(other)}
     assert [video.id for video in system.videos()] == [other]
 

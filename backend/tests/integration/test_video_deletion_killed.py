@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from sqlalchemy import func, select
 
 from komadori.core.types import EmbeddingSpace, JobState, Queue
@@ -48,7 +47,6 @@ def wait_for_progress(system: Installation, video_id: int, most: int) -> None:
     wait_until(is_on, 60, "progress", poll_s=0.005)
 
 
-@pytest.mark.usefixtures("both_databases")
 def test_killed_at_several_points_it_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
     with installation(tmp_path, decode_workers=1) as system:
         other = seed(system, "other.mp4", 3)
