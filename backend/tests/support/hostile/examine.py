@@ -24,8 +24,8 @@ LONGEST_S = PROBE_LIMITS.wall_s
 """What a probe may take. Decoding may take longer, but no file here has so much to decode."""
 
 MOST_WORKER_BYTES = 2560 * 2**20
-"""By which the process may grow that serves the file, as all workers in one: two batches of the largest frames
-that are embedded together, and what reading them takes besides."""
+"""By which the process may grow that serves the file, as all workers in one: two batches of the largest
+frames that are embedded together, and what reading them takes besides."""
 
 _SHOWN = 1_000
 """Characters of a path by which a person knows it."""
