@@ -60,7 +60,8 @@ def _by_duration() -> Iterator[Hostile]:
 
     yield one("10 million samples in a table.mp4", lambda: _samples(10_000_000))
     yield one("2^31 samples in a table.mp4", lambda: _samples(2**31 - 1))
-    yield one("100000 edits.mp4", _edits)
+    yield one("100 edits.mp4", lambda: _edits(100))
+    yield one("a million edits.mp4", lambda: _edits(1_000_000))
     yield one("times at 2^62.mkv", lambda: _vp8_at(_FAR))
     yield one("times at 2^63.mkv", lambda: _vp8_at(2**63 - 1))
     yield one("times from 0 to 2^62.mkv", lambda: _vp8_at(0, 1, _FAR))
@@ -195,12 +196,11 @@ def _samples(n: int) -> bytes:
     return data
 
 
-def _edits() -> bytes:
+def _edits(n: int) -> bytes:
     """An edit list that shows the same second again and again."""
     data = good("h264.mp4")
     at = data.index(b"elst")
     (size,) = struct.unpack(">I", data[at - 4 : at])
-    n = 100_000
     edits = struct.pack(">II", 0, n) + struct.pack(">IiI", 1000, 0, 0x10000) * n
     grown = data[: at - 4] + box(b"elst", edits) + data[at - 4 + size :]
     for outer in (b"edts", b"trak", b"moov"):

@@ -13,18 +13,19 @@ from komadori.core.errors import InputError, KomadoriError, NotFoundError, Stora
 from komadori.core.types import Chunk, JobState
 from komadori.media.base import MediaLimits
 from komadori.media.images import read_frame
+from komadori.media.probe import PROBE_LIMITS
 from komadori.services import ingest, search
 from komadori.services.jobs import ChunkResult, ChunkWork
 from komadori.services.search import Scope
 from tests.support.hostile.base import Hostile
 from tests.support.pipeline import Pipeline, pipeline, sampling
 
-LONGEST_S = 90.0
-"""Far below the limits of a child, which are there for hours of good video; on a busy machine."""
+LONGEST_S = PROBE_LIMITS.wall_s
+"""What a probe may take. Decoding may take longer, but no file here has so much to decode."""
 
-MOST_WORKER_BYTES = 640 * 2**20
-"""By which the process may grow that serves the file, as all workers in one: two copies of the largest frame,
-with four bytes for each pixel and with three, and what its JPEG takes."""
+MOST_WORKER_BYTES = 2560 * 2**20
+"""By which the process may grow that serves the file, as all workers in one: two batches of the largest
+frames that are embedded together, and what reading them takes besides."""
 
 _SHOWN = 1_000
 """Characters of a path by which a person knows it."""
