@@ -12,6 +12,7 @@ from komadori.core.types import JobState, JsonDict, Queue, WorkerState
 from komadori.db.repositories import annotations, embeddings, projects, videos
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories.annotations import Filter
+from komadori.db.repositories.chunks import Held
 from komadori.services import annotate, ingest, jobs, search
 from tests.support.clips import ffmpeg
 from tests.support.workers import Installation, installation, wait_until
@@ -134,7 +135,7 @@ def test_a_pause_outlives_the_restart_of_everything(system: Installation, clip: 
     job = ingest.request(system.ctx, str(clip), projects.DEFAULT, SAMPLING)
     system.wait_until_amid(job.id)
     jobs.pause(system.ctx, job.id)
-    wait_until(lambda: not _owned(system), 10, "rest")
+    wait_until(lambda: not _held(system), 10, "rest")
     kept = system.job(job.id).done
     system.kill(Queue.DEFAULT)
     system.kill_broker()
@@ -143,7 +144,7 @@ def test_a_pause_outlives_the_restart_of_everything(system: Installation, clip: 
     system.wait_for_worker(Queue.DEFAULT, WorkerState.READY)
     jobs.reap(system.ctx)
     paused = system.job(job.id)
-    assert (paused.state, paused.done, _owned(system)) == (JobState.PAUSED, kept, [])
+    assert (paused.state, paused.done, _held(system)) == (JobState.PAUSED, kept, [])
     jobs.resume(system.ctx, job.id)
     assert system.wait(job.id).done == N_FRAMES
     _check_frames(system)
@@ -163,10 +164,10 @@ def test_a_search_goes_ahead_of_bulk_work(tmp_path: Path, clip: Path) -> None:
         system.wait(embed_id)
 
 
-def _owned(system: Installation) -> list[tuple[int, str]]:
+def _held(system: Installation) -> list[Held]:
     """The chunks that run, with who runs them."""
     with system.ctx.sessions.read() as session:
-        return chunk_rows.owned(session)
+        return chunk_rows.held(session, system.ctx.options.lease_s)
 
 
 def _check_frames(system: Installation) -> None:
