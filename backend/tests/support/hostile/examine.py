@@ -123,11 +123,10 @@ def _refuse(verdict: Verdict, error: Exception, path: str) -> None:
     verdict.detail = error.code
     if not error.hint:
         verdict.problems.append(f"no hint: {error.message}")
-    is_named = (
-        verdict.family in ("pictures", "stored") or path in error.message or repr(path) in error.message
-    )
-    if not is_named:
-        verdict.problems.append(f"the file is not named: {error.message}")
+    shown = path[:_SHOWN]
+    is_named = shown in error.message or repr(shown)[:-1] in error.message
+    if not is_named and verdict.family not in ("pictures", "stored"):
+        verdict.problems.append(f"the file is not named: {error.message[:_SHOWN]}")
     if error.code == "decoder-crash" and "exit 1:" in error.message:
         verdict.problems.append(f"a fault of ours in the child: {error.message}")
 
