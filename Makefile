@@ -62,7 +62,7 @@ test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and try them in containers, with buildah and podman
 	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers $(PYTEST_OPTIONS)
 
-hostile: $(VENV)/.dev ## Send 490 broken and malicious files the way of good ones, and show what each family took
+hostile: $(VENV)/.dev ## Send 494 broken and malicious files the way of good ones, and show what each family took
 	@cd backend && ../$(BIN)/python -m tests.support.hostile.run $(OPTIONS)
 
 mutants: $(VENV)/.dev ## Plant faults in a copy of the code, and show which test catches each
