@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 from komadori.api.app import create_app
 from komadori.cli import reference
 from komadori.doctor import reference as doctor_reference
+from komadori.services.audit import reference as check_reference
 from komadori.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +119,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("docs/settings.md", settings),
     Document("docs/cli.md", reference.markdown),
     Document("docs/doctor.md", doctor_reference.markdown),
+    Document("docs/check.md", check_reference.markdown),
     Document(".env.example", env_example),
 )
 

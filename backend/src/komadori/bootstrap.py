@@ -5,16 +5,17 @@ import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from komadori.core import registry
 from komadori.core.device_turns import NoTurns, Turns
-from komadori.core.errors import KomadoriError, ModelError
+from komadori.core.errors import ConflictError, KomadoriError, ModelError, NotFoundError
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, EmbeddingSpace, Queue
 from komadori.db import migrate
 from komadori.db.repositories import projects
-from komadori.db.session import Sessions
+from komadori.db.session import Sessions, parse_url
 from komadori.ml.cards import Card, open_card
 from komadori.ml.checkpoints import ModelStore
 from komadori.ml.embedders.base import ImageTextEmbedder
@@ -22,7 +23,8 @@ from komadori.ml.segmenters.base import ConceptSegmenter
 from komadori.ml.smaller_batches import BatchingEmbedder, BatchingSegmenter, BatchLimit
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
-from komadori.services import annotate, embed, export, ingest, models, verify
+from komadori.services import annotate, backup, embed, export, ingest, models, verify
+from komadori.services.audit.look import Store
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
 from komadori.settings import Settings
@@ -30,6 +32,9 @@ from komadori.vectors.base import VectorIndex
 
 _PULL_SLICE_S = 20.0
 """After so long a download lets others have the process, and goes on after them."""
+
+_COUNT_WAITING = "komadori.queueing.celery_queue:count_waiting"
+"""By name: not every process needs Celery."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +70,38 @@ def open_context(settings: Settings, queue: JobQueue | None = None) -> Context:
     )
 
 
+def open_store(settings: Settings) -> Store:
+    """What `komadori check`, `gc` and `backup` look at; nothing is made for it, no folder and no file.
+
+    Raises:
+        NotFoundError: There is no database where the settings say.
+    """
+    home, url = settings.home.absolute(), parse_url(settings.effective_database_url)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        raise NotFoundError(
+            f"Expected a database at {url.database}, there is none.",
+            hint="Set KOMADORI_HOME to the folder of the data; `komadori up` makes a new one.",
+            code="no-database",
+        )
+    return Store(
+        home=home,
+        models=settings.models_dir.absolute(),
+        broker_socket=settings.broker_socket.absolute(),
+        sessions=Sessions(settings.effective_database_url),
+        index_of=_index_opener(settings, home / "vectors"),
+        waiting_hints=lambda: resolve_name(_COUNT_WAITING)(settings.effective_broker_url),
+        lease_s=settings.lease_s,
+    )
+
+
 def prepare_home(settings: Settings) -> None:
     """Make the folders, bring the database to the newest schema and see that the default project exists."""
+    if (settings.home / backup.UNFINISHED).is_dir():
+        raise ConflictError(
+            f"A restore into {settings.home} was interrupted, so its data is not whole.",
+            hint="Run `komadori restore DIR` again; it begins anew.",
+            code="unfinished-restore",
+        )
     settings.home.mkdir(parents=True, exist_ok=True)
     sessions = Sessions(settings.effective_database_url)
     try:

@@ -9,7 +9,17 @@ import typer
 
 import komadori
 from komadori.cli import output
-from komadori.cli.commands import annotations, demo_video, export, jobs, machine, models, search, videos
+from komadori.cli.commands import (
+    annotations,
+    demo_video,
+    export,
+    jobs,
+    machine,
+    models,
+    search,
+    store,
+    videos,
+)
 from komadori.cli.configuration import SettingError
 from komadori.cli.options import SeveralValues
 from komadori.core.errors import KomadoriError
@@ -22,6 +32,7 @@ _RUN = "Run"
 _FRAMES = "Videos and frames"
 _ANNOTATIONS = "Annotations and datasets"
 _WORK = "Jobs and models"
+_DATA = "Data of this machine"
 
 app = typer.Typer(
     name="komadori",
@@ -59,6 +70,10 @@ app.command("demo-video", rich_help_panel=_RUN)(demo_video.demo_video)
 app.command(rich_help_panel=_RUN)(machine.worker)
 app.command(rich_help_panel=_RUN)(machine.api)
 app.command(rich_help_panel=_RUN)(machine.doctor)
+app.command(rich_help_panel=_DATA)(store.check)
+app.command(rich_help_panel=_DATA)(store.gc)
+app.command(rich_help_panel=_DATA)(store.backup)
+app.command(rich_help_panel=_DATA)(store.restore)
 app.command(rich_help_panel=_FRAMES)(videos.add)
 app.command(rich_help_panel=_FRAMES)(videos.videos)
 app.command(rich_help_panel=_FRAMES)(videos.frames)

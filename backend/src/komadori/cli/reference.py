@@ -16,8 +16,9 @@ strings. Progress and hints go to stderr, and only where a person looks. The exi
 all is done, 1 when something failed, 2 when the command was misused. An error prints its stable
 code, what was expected and what came, then what to do; `--debug`, with any command, adds the traceback.
 
-`komadori up` must run for all commands but `api`, `demo`, `demo-video`, `doctor`, `models` and `worker`.
-They find it at `KOMADORI_URL`, and show `KOMADORI_TOKEN` where one is set; see [settings](settings.md).
+`komadori up` must run for all commands but `api`, `backup`, `check`, `demo`, `demo-video`, `doctor`,
+`gc`, `models`, `restore` and `worker`. They find it at `KOMADORI_URL`, and show `KOMADORI_TOKEN` where
+one is set; see [settings](settings.md).
 """
 
 _SHAPES: tuple[tuple[str, type[Answer]], ...] = (

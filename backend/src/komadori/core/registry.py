@@ -26,7 +26,7 @@ PACKAGES = {
 }
 """The kinds, and the package that holds the built-in parts of each."""
 
-_NOT_PARTS = {"base", "dataset_folder"}
+_NOT_PARTS = {"base", "copying", "dataset_folder", "inspection"}
 
 _EXTRAS = {"embedders": "siglip", "segmenters": "sam3", "indexes": "search"}
 """The extra of komadori with the packages that the parts of a kind need, where the base has not all."""

@@ -162,6 +162,21 @@ class Roundtrip:
         }
 
 
+def count_waiting(broker_url: str) -> dict[Queue, int] | None:
+    """How many messages wait in the broker for each queue; None when it does not answer."""
+    app = _hasty_app(broker_url)
+    lists = {
+        queue: [queue.value, *(f"{queue.value}:{step}" for step in sorted(_PRIORITIES.values()) if step)]
+        for queue in Queue
+    }
+    try:
+        with app.connection_for_read() as connection:
+            client = connection.default_channel.client
+            return {queue: sum(client.llen(name) for name in names) for queue, names in lists.items()}
+    except (OperationalError, RedisError, OSError):
+        return None
+
+
 def answer_noop(app: Celery, key: str, words: str) -> None:
     """What a worker does with a no-op: say that it took it."""
     with app.connection_for_write() as connection:

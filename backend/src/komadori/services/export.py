@@ -153,13 +153,33 @@ def _run_record(run: AnnotationRun) -> JsonDict:
     }
 
 
+def leftovers(target: Path, job_id: int) -> list[Path]:
+    """What attempts of a job have left beside the folder that it writes to."""
+    if not target.parent.is_dir():
+        return []
+    return sorted(target.parent.glob(f"{glob.escape(_prefix(target, job_id))}*"))
+
+
+def clear_leftover(left: Path, target: Path) -> None:
+    """Remove what an attempt left, or put back the former export that it had moved away."""
+    if left.suffix == _FORMER and any(left.iterdir()) and not target.exists():
+        left.rename(target)
+    else:
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _prefix(target: Path, job_id: int) -> str:
+    return f".{target.name}.{job_id}."
+
+
 def _write(
     exporter: Exporter, target: Path, job_id: int, info: DatasetInfo, items: Iterator[DatasetItem]
 ) -> ExportSummary:
-    prefix = f".{target.name}.{job_id}."
+    prefix = _prefix(target, job_id)
     with disk.storage_errors(f"make a folder for the export beside {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _clear_killed_attempts(target, prefix)
+        for left in leftovers(target, job_id):
+            clear_leftover(left, target)
         beside = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
         with disk.storage_errors(f"write the export to {target}; a former one there is untouched"):
@@ -169,15 +189,6 @@ def _write(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return summary
-
-
-def _clear_killed_attempts(target: Path, prefix: str) -> None:
-    """Remove what attempts of the same job left, and put back a former export that one had moved away."""
-    for left in target.parent.glob(f"{glob.escape(prefix)}*"):
-        if left.suffix == _FORMER and any(left.iterdir()) and not target.exists():
-            left.rename(target)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _put_in_place(beside: Path, target: Path, prefix: str) -> None:

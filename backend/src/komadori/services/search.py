@@ -82,8 +82,7 @@ def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResu
     read_query_picture(picture)
     key = content_key(picture)
     blob_key = f"queries/{key[:2]}/{key}.img"
-    if not ctx.blobs.exists(blob_key):
-        ctx.blobs.put(blob_key, picture)
+    ctx.blobs.put(blob_key, picture)  # again, too: `komadori gc` leaves alone what is new
     return _search(ctx, *_vector(ctx, QueryKind.PICTURE, key, blob_key), k, scope)
 
 

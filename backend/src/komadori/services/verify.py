@@ -50,13 +50,14 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         wanted = chunk.payload["decode_indices"]
         ids = videos.frame_ids_by_index(session, video.id, video.stream_index, wanted)
         frames = videos.get_frames(session, [ids[index] for index in wanted if index in ids])
+    n_gone = chunk.total - len(frames)
     if chunk.position == 0 and sha256_of(check_path(video.source_uri), progress) != video.sha256:
         issues = [_issue(video, frame, "the source file has changed since it was added") for frame in frames]
-        return ChunkResult(Counts(failed=len(frames)), issues)
+        return ChunkResult(Counts(failed=len(frames), skipped=n_gone), issues)
     issues = []
     for quality, group in groupby(sorted(frames, key=_quality), key=_quality):
         issues += _differences(ctx, video, list(group), quality, progress)
-    return ChunkResult(Counts(done=len(frames) - len(issues), failed=len(issues)), issues)
+    return ChunkResult(Counts(done=len(frames) - len(issues), failed=len(issues), skipped=n_gone), issues)
 
 
 def _differences(
@@ -92,6 +93,8 @@ def _difference_in_store(ctx: Context, frame: Frame) -> str | None:
         return "the stored picture is gone"
     if hashlib.sha256(ctx.blobs.get(frame.image_key)).hexdigest() != frame.image_sha256:
         return "the stored picture is not the one of the ledger"
+    if not ctx.blobs.exists(frame.thumbnail_key):
+        return "the stored thumbnail is gone"
     return None
 
 

@@ -172,6 +172,12 @@ class FlatIndex:
         """How many ids have a vector."""
         return self._current().count()
 
+    def tidy(self) -> None:
+        """Give back the space of rows and files that nothing published names any more."""
+        with self._writing():
+            self._swept = ()
+            self._tidy()
+
     def _current(self) -> View:
         """The view of what is published now."""
         if self._head.read() == self._view.head:

@@ -295,6 +295,31 @@ def forgive(session: Session, chunk_id: int) -> None:
     )
 
 
+def requeue_all(session: Session) -> None:
+    """Queue what runs, and forget the hints and the workers: all of that was so elsewhere, as in a backup."""
+    running = select(ChunkRow.job_id).where(ChunkRow.state == JobState.RUNNING).distinct()
+    job_ids = list(session.scalars(running.order_by(ChunkRow.job_id)))
+    session.execute(update(ChunkRow).where(ChunkRow.published_s.is_not(None)).values(published_s=None))
+    session.execute(
+        update(ChunkRow)
+        .where(ChunkRow.state == JobState.RUNNING)
+        .values(
+            state=JobState.QUEUED,
+            attempts=ChunkRow.attempts - 1,
+            owner=None,
+            lease_until_s=None,
+            done=0,
+            skipped=0,
+            failed=0,
+        )
+    )
+    workers.forget_all(session)
+    for job_id in job_ids:
+        if jobs.lock(session, job_id).is_cancel_requested:
+            jobs.cancel_queued(session, job_id)
+        jobs.settle(session, job_id)
+
+
 def take_unannounced(
     session: Session, ahead: int, stale_s: float, idle_stale_s: float
 ) -> list[tuple[Queue, int]]:

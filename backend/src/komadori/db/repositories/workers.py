@@ -46,6 +46,11 @@ def forget_silent(session: Session) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.seen_s < now_s() - _KEPT_S))
 
 
+def forget_all(session: Session) -> None:
+    """Remove the rows of all workers."""
+    session.execute(delete(WorkerRow))
+
+
 def living(session: Session) -> list[Worker]:
     """The workers that have reported lately by the clock of the database, by queue."""
     rows = session.scalars(select(WorkerRow).where(_is_alive()))
