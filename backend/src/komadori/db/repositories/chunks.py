@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    not_,
     or_,
     select,
     union_all,
@@ -79,7 +80,7 @@ class Held:
 
 def _unannounced(queue: Queue) -> Subquery:
     """The oldest queued chunks of a queue that were not announced in the last ``stale_<queue>`` seconds."""
-    is_unknown = or_(ChunkRow.published_s.is_(None), ChunkRow.published_s < _since(queue))
+    is_unknown = or_(ChunkRow.published_s.is_(None), not_(_is_announced(queue)))
     return (
         select(ChunkRow.queue, ChunkRow.id)
         .where(ChunkRow.queue == queue.value, ChunkRow.state == JobState.QUEUED.value, is_unknown)
@@ -90,9 +91,14 @@ def _unannounced(queue: Queue) -> Subquery:
     )
 
 
-def _since(queue: Queue) -> ColumnElement[float]:
-    return now_s() - bindparam(f"stale_{queue}", type_=Float)
+def _is_announced(queue: Queue) -> ColumnElement[bool]:
+    """Announced in the last ``stale_<queue>`` seconds, and not in the future, see ``_STEP_S``."""
+    since_s = now_s() - bindparam(f"stale_{queue}", type_=Float)
+    return ChunkRow.published_s.between(since_s, now_s() + _STEP_S)
 
+
+_STEP_S = 5.0
+"""What lies so far in the future was written before the clock of the database was set back."""
 
 _IS_QUEUED = ChunkRow.state == JobState.QUEUED.value
 _BUSY_QUEUES = select(ChunkRow.queue).where(ChunkRow.state == JobState.RUNNING.value).distinct()
@@ -100,7 +106,7 @@ _ANNOUNCED = (
     select(ChunkRow.queue, func.count())
     .where(
         ChunkRow.state == JobState.QUEUED.value,
-        or_(*(and_(ChunkRow.queue == q.value, ChunkRow.published_s >= _since(q)) for q in Queue)),
+        or_(*(and_(ChunkRow.queue == q.value, _is_announced(q)) for q in Queue)),
     )
     .group_by(ChunkRow.queue)
 )
