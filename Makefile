@@ -8,7 +8,7 @@ COMPOSE_PROGRAM := $(BIN)/docker-compose
 JOBS ?= 2
 PYTEST_OPTIONS :=
 
-# For the training of the demo models: make demo-models OPTIONS="--device cuda"
+# For make demo-models, mutants and chaos, as in: make chaos OPTIONS="--seed 7 --seconds 60"
 OPTIONS :=
 
 # Other files of docker/, instead of those that a target takes by itself: make up-gpu FILES="..."
@@ -20,7 +20,7 @@ CPU := $(call composed,docker-compose.cpu.yml)
 GPU_WORKERS := siglip-worker sam3-worker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test test-containers hostile mutants check docs format lock bench demo-models clean \
+.PHONY: help demo local test test-containers hostile mutants chaos check docs format lock bench demo-models clean \
 	up down up-gpu verify-gpu logs-gpu rebuild-gpu down-gpu compose-is-there
 
 help: ## Show what there is to make
@@ -67,6 +67,9 @@ hostile: $(VENV)/.dev ## Send 494 broken and malicious files the way of good one
 
 mutants: $(VENV)/.dev ## Plant faults in a copy of the code, and show which test catches each
 	@cd backend && ../$(BIN)/python -m scripts.mutants --jobs $(JOBS) $(OPTIONS)
+
+chaos: $(VENV)/.dev ## Break a running system at random for ten minutes, and see that nothing is lost or done twice
+	@cd backend && ../$(BIN)/python -m tests.chaos.suite $(OPTIONS)
 
 check: $(VENV)/.dev ## Look at style, types, layers and whether the generated documents are fresh
 	cd backend && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check .

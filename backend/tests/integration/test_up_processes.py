@@ -18,6 +18,7 @@ from tests.support.running_up import (
     free_port,
     processes_of,
     running_up,
+    start_up,
     wait_until,
 )
 
@@ -103,6 +104,20 @@ def test_when_it_is_killed_its_children_die_with_it(tmp_path: Path) -> None:
 
         wait_until(lambda: processes_of(own.home) == [], 15)
         assert not embedded_broker.answers(own.home / "run" / "broker.sock")
+
+
+def test_an_api_that_is_killed_while_it_starts_is_started_again(tmp_path: Path) -> None:
+    """Only one that ends by itself would end so each time."""
+    own = start_up(tmp_path / "home")
+    try:
+        wait_until(lambda: "api" in own.children(), 60)
+        os.kill(own.children()["api"], signal.SIGKILL)
+
+        own.wait_ready()
+
+        assert "api       died (signal SIGKILL)" in own.said.read_text()
+    finally:
+        own.stop()
 
 
 def test_an_api_that_cannot_start_ends_it_with_the_reason(tmp_path: Path) -> None:

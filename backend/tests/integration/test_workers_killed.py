@@ -150,6 +150,15 @@ def test_a_pause_outlives_the_restart_of_everything(system: Installation, clip: 
     _check_frames(system)
 
 
+def test_a_worker_finds_the_broker_of_a_home_with_a_long_name(tmp_path: Path, clip: Path) -> None:
+    """Its socket is in the folder of temporary files, and a worker has one of its own."""
+    with installation(tmp_path / ("long-" * 20), decode_workers=1) as system:
+        assert not system.settings.broker_socket.is_relative_to(tmp_path)
+        system.start(Queue.DEFAULT)
+        job = ingest.request(system.ctx, str(clip), projects.DEFAULT, SAMPLING)
+        assert system.wait(job.id).done == N_FRAMES, system.logs()
+
+
 def test_a_search_goes_ahead_of_bulk_work(tmp_path: Path, clip: Path) -> None:
     with installation(tmp_path, embed_chunk_frames=1, decode_workers=2) as system:
         system.start(Queue.DEFAULT)

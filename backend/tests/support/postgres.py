@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,12 @@ _MAINTENANCE = "postgres"
 class Server:
     """A running server with fast, careless settings; it is gone with its folder after :meth:`close`."""
 
-    def __init__(self, binaries: Path, *options: str) -> None:
+    def __init__(self, binaries: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
         self.password = f"p@ss:{secrets.token_hex(8)}/%"
         self.port = _free_port()
         self._binaries = binaries
         self._options = options
+        self._environment = {**os.environ, **(environment or {})}
         self._as_user = _other_user() if os.geteuid() == 0 else {}
         self.folder = Path(tempfile.mkdtemp(prefix="komadori-postgres-"))
         if self._as_user:
@@ -66,6 +67,7 @@ class Server:
             stdout=log,
             stderr=log,
             cwd=self.folder,
+            env=self._environment,
             **self._as_user,
         )
         log.close()

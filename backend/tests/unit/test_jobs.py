@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from komadori.core import process_names
 from komadori.core.errors import InputError, NotFoundError, StorageError
 from komadori.core.progress import Cancelled, Progress
 from komadori.core.types import Chunk, ItemOutcome, JobState, Queue, WorkerState
@@ -155,7 +156,7 @@ def test_bad_input_is_not_tried_again(system: JobSystem) -> None:
 def test_the_chunk_of_a_dead_process_is_queued_again_at_once(system: JobSystem) -> None:
     job_id = system.submit(1)
     process = subprocess.Popen(["sleep", "60"])
-    owner = f"{ownership._namespace()}/{process.pid}/{ownership._start_time(process.pid)}"
+    owner = f"{process_names._namespace()}/{process.pid}/{process_names._start_time(process.pid)}"
     with system.ctx.sessions.write() as session:
         assert chunk_rows.claim(session, 1, owner, 3600, 3) is not None
     jobs.reap(system.ctx)
@@ -347,4 +348,4 @@ def test_an_unknown_job_is_an_error(system: JobSystem) -> None:
 def test_a_process_knows_its_own_name() -> None:
     assert not ownership.is_gone(ownership.own_name())
     assert not ownership.is_gone("another-machine/1/1")
-    assert ownership.is_gone(f"{ownership._namespace()}/999999999/1")
+    assert ownership.is_gone(f"{process_names._namespace()}/999999999/1")

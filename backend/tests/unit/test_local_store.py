@@ -2,6 +2,8 @@
 
 import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +89,21 @@ def test_what_a_crash_left_is_removed_after_a_day(tmp_path: Path) -> None:
 
     assert not old.exists()
     assert recent.is_dir()
+
+
+def test_what_a_killed_process_left_is_removed_at_once(tmp_path: Path) -> None:
+    script = "import sys, os; from pathlib import Path; from komadori.storage import local;" + (
+        "print(local.create(Path(sys.argv[1])).scratch(), flush=True); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True)
+    left = Path(killed.stdout.strip())
+    assert left.is_dir()
+    own = local.create(tmp_path).scratch()
+
+    local.create(tmp_path)
+
+    assert not left.exists()
+    assert own.is_dir()
 
 
 def test_stored_files_have_the_rights_of_any_new_file(tmp_path: Path) -> None:

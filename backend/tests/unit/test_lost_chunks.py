@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from komadori.core import process_names
 from komadori.core.progress import Progress
 from komadori.core.types import Chunk, ItemOutcome, Job, JobState, Queue
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories.chunks import Issue, NewChunk
-from komadori.services import jobs, ownership
+from komadori.services import jobs
 from komadori.services.jobs import ChunkResult
 from tests.support.jobs import KIND, JobSystem, fail_with, job_system, succeed
 
@@ -225,7 +226,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def name_of(process: subprocess.Popen[bytes]) -> str:
-    return f"{ownership._namespace()}/{process.pid}/{ownership._start_time(process.pid)}"
+    return f"{process_names._namespace()}/{process.pid}/{process_names._start_time(process.pid)}"
 
 
 def claim(system: JobSystem, owner: str) -> None:

@@ -99,7 +99,7 @@ class Supervisor:
                 child.name, f"died ({death}); starting it again in {child.pause_s:g} s, see {child.log}"
             )
             self._readiness.forget(child.name)
-            if child is self._api and not self._readiness.has_served:
+            if child is self._api and not self._readiness.has_served and not death.startswith("signal"):
                 raise _could_not_start(child)
             if child is self._broker and child.n_deaths == _BROKER_DEATHS_UNTIL_RESET:
                 aside = embedded_broker.set_aside(self._broker_folder)

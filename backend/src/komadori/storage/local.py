@@ -13,11 +13,12 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from komadori.core import disk
+from komadori.core import disk, process_names
 from komadori.core.errors import InputError, NotFoundError
 from komadori.storage.base import BlobStore
 
 _SCRATCH = ".scratch"
+_AFTER_OWNER = "~"
 _STALE_AFTER_S = 24 * 3600.0
 _SEGMENT = re.compile(r"[\w@+=-][\w@+=.-]{0,199}", re.ASCII)
 _MAX_KEY_LENGTH = 1024
@@ -26,7 +27,8 @@ _MAX_KEY_LENGTH = 1024
 def create(root: Path) -> BlobStore:
     """A store in the folder ``root``, which is made when it is not there.
 
-    What crashed processes left unfinished more than a day ago is removed.
+    What crashed processes left unfinished is removed: at once when they were of this machine, else
+    when it is more than a day old.
 
     Raises:
         StorageError: The folder cannot be made or written to.
@@ -120,7 +122,7 @@ class LocalStore:
     def scratch(self) -> Path:
         """A new empty folder on the same filesystem, from which ``adopt`` is a rename."""
         with disk.storage_errors("make a scratch folder"):
-            return Path(tempfile.mkdtemp(dir=self.root / _SCRATCH))
+            return Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=self.root / _SCRATCH))
 
     def _path(self, key: str) -> Path:
         segments = key.split("/")
@@ -133,7 +135,7 @@ class LocalStore:
         return self.root.joinpath(*segments)
 
     def _new_scratch_name(self) -> Path:
-        return self.root / _SCRATCH / uuid.uuid4().hex
+        return self.root / _SCRATCH / f"{_own_prefix()}{uuid.uuid4().hex}"
 
     def _adopt_from_elsewhere(self, path: Path, target: Path) -> None:
         temporary = self._new_scratch_name()
@@ -151,12 +153,18 @@ def _move(source: Path, target: Path) -> None:
     disk.move_synced(source, target)
 
 
+def _own_prefix() -> str:
+    """How the names of what this process writes begin."""
+    return f"{process_names.as_file_name(process_names.own_name())}{_AFTER_OWNER}"
+
+
 def _remove_stale(scratch: Path) -> None:
-    """A folder in use is younger: each file made in it or taken from it renews its time."""
+    """What a dead process left, or one on another machine: a folder in use is young, each file renews it."""
     oldest_s = time.time() - _STALE_AFTER_S
     for path in scratch.iterdir():
+        owner = process_names.from_file_name(path.name.partition(_AFTER_OWNER)[0])
         try:
-            is_stale = path.lstat().st_mtime < oldest_s
+            is_stale = process_names.is_gone(owner) or path.lstat().st_mtime < oldest_s
         except FileNotFoundError:  # another process was faster
             continue
         if is_stale and path.is_dir():

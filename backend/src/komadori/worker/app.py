@@ -8,7 +8,7 @@ from komadori.bootstrap import configure_logging, default_worker_processes
 from komadori.core.types import Queue
 from komadori.queueing.celery_queue import create_app
 from komadori.settings import Settings
-from komadori.worker import heartbeat, tasks
+from komadori.worker import heartbeat, tasks, temporary
 from komadori.worker.starting import EndStarting
 from komadori.worker.waiting import wait_for_all
 
@@ -48,8 +48,11 @@ def run(queue: Queue, settings: Settings) -> None:
     the SAM 3 demo model took 1.1 s for a frame with spinning threads and 0.03 s without.
     """
     configure_logging(settings.log_level)
+    # Written down: the socket may lie in the folder of temporary files, which is another from here on.
+    settings = settings.model_copy(update={"broker_url": settings.effective_broker_url})
     os.environ.update(settings.environment())
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    temporary.use_own_folder()
     wait_for_all(queue, settings)
     build(queue, settings).worker_main(
         [

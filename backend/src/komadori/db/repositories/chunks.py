@@ -24,6 +24,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    not_,
     or_,
     select,
     text,
@@ -82,7 +83,8 @@ class Held:
 
 def _to_announce(queue: Queue, *, is_lost: bool) -> ColumnElement[bool]:
     """Queued chunks that were never announced, or not in the last ``stale_<queue>`` seconds."""
-    is_unknown = ChunkRow.published_s < _since(queue) if is_lost else ChunkRow.published_s.is_(None)
+    was_lost = and_(ChunkRow.published_s > 0, not_(_is_announced(queue)))  # the first leads to an index
+    is_unknown = was_lost if is_lost else ChunkRow.published_s.is_(None)
     return and_(ChunkRow.queue == queue.value, ChunkRow.state == JobState.QUEUED.value, is_unknown)
 
 
@@ -131,9 +133,14 @@ def _next_chunks(queue: Queue) -> Select[int]:
     return select(union_all(*(select(part) for part in parts)).subquery().c.id)
 
 
-def _since(queue: Queue) -> ColumnElement[float]:
-    return now_s() - bindparam(f"stale_{queue}", type_=Float)
+def _is_announced(queue: Queue) -> ColumnElement[bool]:
+    """Announced in the last ``stale_<queue>`` seconds, and not in the future, see ``_STEP_S``."""
+    since_s = now_s() - bindparam(f"stale_{queue}", type_=Float)
+    return ChunkRow.published_s.between(since_s, now_s() + _STEP_S)
 
+
+_STEP_S = 5.0
+"""What lies so far in the future was written before the clock of the database was set back."""
 
 _IS_QUEUED = ChunkRow.state == JobState.QUEUED.value
 _IS_RUNNING = and_(  # with all queues named, so that an index leads to these few
@@ -152,7 +159,7 @@ _ANNOUNCED = (
     select(ChunkRow.queue, func.count())
     .where(
         ChunkRow.state == JobState.QUEUED.value,
-        or_(*(and_(ChunkRow.queue == q.value, ChunkRow.published_s >= _since(q)) for q in Queue)),
+        or_(*(and_(ChunkRow.queue == q.value, _is_announced(q)) for q in Queue)),
     )
     .group_by(ChunkRow.queue)
 )
