@@ -82,6 +82,7 @@ def _run(place: Place, options: argparse.Namespace, left_out: dict[str, str]) ->
         plan.chosen([name for name in options.faults.split(",") if name]), place, left_out
     )
     events = plan.make(options.seed, options.seconds, kinds, options.pace)
+    events = [event for event in events if event.kind not in missing]
     print(f"seed {options.seed}, {len(events)} faults in {options.seconds:g} s, in {place.folder}")
     print(report.plan_as_text(events), flush=True)
     server = place.server
@@ -113,11 +114,13 @@ def _run(place: Place, options: argparse.Namespace, left_out: dict[str, str]) ->
 def _possible(
     kinds: Sequence[Kind], place: Place, left_out: dict[str, str]
 ) -> tuple[list[Kind], dict[str, str]]:
-    """The kinds that can happen here, and why the others cannot."""
+    """The kinds to plan with, and why some of them cannot happen.
+
+    What this machine lacks is planned and then left out, so that the others happen as they do elsewhere.
+    """
+    planned = [kind for kind in kinds if place.server or kind.needs != "postgresql"]
     lacking = {**left_out, **({} if place.server else {"postgresql": "the database is no server"})}
-    possible = [kind for kind in kinds if kind.needs not in lacking]
-    missing = {kind.name: lacking[kind.needs] for kind in kinds if kind.needs in lacking}
-    return possible, missing
+    return planned, {kind.name: lacking[kind.needs] for kind in kinds if kind.needs in lacking}
 
 
 def _end(_number: int, _frame: object) -> None:
