@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ def system(tmp_path: Path) -> Iterator[Pipeline]:
 
 def send_to_decoders(number: signal.Signals) -> None:
     for child in psutil.Process(os.getpid()).children():
-        if "komadori.media.extract_child" in " ".join(child.cmdline()):
-            child.send_signal(number)
+        with suppress(psutil.ZombieProcess):  # of another test
+            if "komadori.media.extract_child" in " ".join(child.cmdline()):
+                child.send_signal(number)
 
 
 def disturb(monkeypatch: pytest.MonkeyPatch, before_frame: Callable[[int], None]) -> None:
