@@ -6,7 +6,7 @@ from pathlib import Path
 from komadori.bootstrap import open_store
 from komadori.core.types import JobState, JsonDict, Queue
 from komadori.db.repositories import jobs as job_rows
-from komadori.db.repositories import projects
+from komadori.db.repositories import projects, videos
 from komadori.services import annotate, backup, check, garbage, ingest
 from komadori.services.audit.findings import Finding
 from komadori.settings import Settings
@@ -27,7 +27,7 @@ def test_a_backup_taken_amid_all_work_is_whole_and_goes_on(tmp_path: Path) -> No
     with installation(tmp_path / "first", **SMALL_CHUNKS) as system:
         system.start(*Queue)
         job = ingest.request(system.ctx, str(clip), projects.DEFAULT, SAMPLING)
-        wait_until(lambda: system.job(job.id).done > 2, 60, "first frames")
+        wait_until(lambda: n_frames(system) > 2, 60, "first frames")
         annotate.request(system.ctx, ["red", "green"], annotate.Targets(), score_threshold=0.1)
         system.wait_until_amid(job.id)
 
@@ -56,6 +56,12 @@ def found(settings: Settings, **options: float) -> list[Finding]:
     store = open_store(settings)
     with closing(store.sessions):
         return list(check.check(store, **{"pause_s": 0.0, **options}).findings)  # type: ignore[arg-type]
+
+
+def n_frames(system: Installation) -> int:
+    """How many are stored; a job counts those of a chunk that is under way, too."""
+    with system.ctx.sessions.read() as session:
+        return videos.count_frames(session, 1)
 
 
 def states(system: Installation) -> list[JobState]:
