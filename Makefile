@@ -57,7 +57,7 @@ down: compose-is-there ## Stop and remove all containers; data and models stay
 	$(GPU) --profile postgres down --remove-orphans
 
 test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
-	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and try them in containers, with buildah and podman
 	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers $(PYTEST_OPTIONS)

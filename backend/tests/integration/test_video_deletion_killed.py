@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import func, select
 
+from komadori.core.file_lock import FileLock
 from komadori.core.types import EmbeddingSpace, JobState, Queue
 from komadori.db.repositories import deletions, embeddings
 from komadori.db.repositories import jobs as rows
@@ -37,14 +38,25 @@ def n_left(system: Installation, video_id: int) -> int:
         return deletions.count_frames(session, video_id)
 
 
-def wait_for_progress(system: Installation, video_id: int, most: int) -> None:
-    """Until at most so many frames are left; the reaper runs meanwhile, as it does in the API."""
+def kill_amid(system: Installation, video_id: int, most: int) -> None:
+    """Kill the worker while it removes vectors, with at most so many frames left.
 
-    def is_on() -> bool:
-        jobs.reap(system.ctx)
-        return n_left(system, video_id) <= most
+    It cannot get ahead meanwhile: for each slice it needs the lock of the index, which is held here.
+    """
+    lock = FileLock(system.settings.home / "vectors" / SPACE.key / "lock")
 
-    wait_until(is_on, 60, "progress", poll_s=0.005)
+    def is_amid() -> bool:
+        if lock.try_acquire():
+            jobs.reap(system.ctx)  # as in the API: it takes back what was lost, and announces it
+            if n_left(system, video_id) <= most:
+                return True
+            lock.release()
+        return False
+
+    system.start(Queue.DEFAULT)
+    wait_until(is_amid, 60, "progress", poll_s=0.001)
+    system.kill(Queue.DEFAULT)
+    lock.release()
 
 
 def test_killed_at_several_points_it_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
@@ -54,9 +66,7 @@ def test_killed_at_several_points_it_goes_on_and_leaves_nothing(tmp_path: Path) 
         video_id = seed(system, "long.mp4", N_FRAMES)
         job = delete.request(system.ctx, video_id)
         for most in (N_FRAMES - 1, N_FRAMES - 201):
-            system.start(Queue.DEFAULT)
-            wait_for_progress(system, video_id, most)
-            system.kill(Queue.DEFAULT)
+            kill_amid(system, video_id, most)
             assert n_left(system, video_id) > 0, "it was killed amid the work"
 
         system.start(Queue.DEFAULT)

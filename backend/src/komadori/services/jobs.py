@@ -276,12 +276,7 @@ def pause(ctx: Context, job_id: int) -> Job:
         NotFoundError: There is no such job.
         ConflictError: It has ended.
     """
-    with ctx.sessions.write() as session:
-        job_rows.pause(session, job_id)
-        found = _take_unannounced(session)
-        job = job_rows.get(session, job_id)
-    _send(ctx, found)
-    return job
+    return _changed(ctx, job_id, job_rows.pause)
 
 
 def resume(ctx: Context, job_id: int) -> Job:
@@ -291,12 +286,7 @@ def resume(ctx: Context, job_id: int) -> Job:
         NotFoundError: There is no such job.
         ConflictError: It has ended.
     """
-    with ctx.sessions.write() as session:
-        job_rows.resume(session, job_id)
-        found = _take_unannounced(session)
-        job = job_rows.get(session, job_id)
-    _send(ctx, found)
-    return job
+    return _changed(ctx, job_id, job_rows.resume)
 
 
 def retry(ctx: Context, job_id: int) -> Job:
@@ -305,8 +295,13 @@ def retry(ctx: Context, job_id: int) -> Job:
     Raises:
         NotFoundError: There is no such job.
     """
+    return _changed(ctx, job_id, job_rows.reopen)
+
+
+def _changed(ctx: Context, job_id: int, change: Callable[[Session, int], object]) -> Job:
+    """A job after a change, with what may begin by it announced."""
     with ctx.sessions.write() as session:
-        job_rows.reopen(session, job_id)
+        change(session, job_id)
         job = job_rows.get(session, job_id)
         found = _take_unannounced(session)
     _send(ctx, found)
