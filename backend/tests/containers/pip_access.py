@@ -20,7 +20,8 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 def mounts(folder: Path) -> list[str]:
     """Arguments for ``buildah build``; the folder takes a ``pip.conf`` with this machine's settings."""
     settings = _settings()
-    settings.pop("cert", None)
+    for name in ("cert", "constraint"):  # what is installed is locked, so no constraint can change it
+        settings.pop(name, None)
     binds: list[tuple[Path, str]] = []
     if _CERTIFICATES.exists():
         settings["cert"] = str(_CERTIFICATES)
