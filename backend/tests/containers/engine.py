@@ -170,6 +170,7 @@ def open_engine(folder: Path) -> Iterator[Engine]:
             yield engine
         finally:
             engine.sweep()
+            engine.buildah("rm", "--all")  # what builds that failed have left still uses their images
             engine.podman("image", "prune", "--force")
 
 
