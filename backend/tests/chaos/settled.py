@@ -7,10 +7,11 @@ from contextlib import closing
 from redis import Redis, RedisError
 
 from komadori.bootstrap import open_store
+from komadori.core import process_names
 from komadori.core.errors import KomadoriError
 from komadori.core.types import JobState, Queue
 from komadori.db.repositories import queues, workers
-from komadori.services import check, ownership
+from komadori.services import check
 from tests.chaos.system import System
 
 _LOOK_EVERY_S = 0.25
@@ -39,7 +40,7 @@ def n_open_chunks(system: System) -> int:
 def dead_workers(system: System) -> list[str]:
     """The workers that count as living, and whose process is gone."""
     with system.context() as ctx, ctx.sessions.read() as session:
-        return [worker.name for worker in workers.living(session) if ownership.is_gone(worker.name)]
+        return [worker.name for worker in workers.living(session) if process_names.is_gone(worker.name)]
 
 
 def n_messages(system: System) -> int:

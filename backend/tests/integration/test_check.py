@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from komadori.cli.main import main
+from komadori.core import process_names
 from komadori.core.errors import StorageError
 from komadori.core.types import Queue
 from komadori.db import migrate
-from komadori.services import check, ownership
+from komadori.services import check
 from komadori.services.audit.findings import HARMLESS, MEANINGS, REMEDIES, Kind
 from komadori.settings import Settings
 from tests.support.stores import N_FRAMES, Filled, copied, fill, opened
@@ -301,7 +302,7 @@ def test_what_only_one_of_the_two_looks_sees_is_no_finding(
 
 def test_a_chunk_that_runs_may_have_vectors_before_their_rows(filled: Filled) -> None:
     filled.run("DELETE FROM embeddings WHERE frame_id = 2")
-    owner, until_s = ownership.own_name(), time.time() + 60
+    owner, until_s = process_names.own_name(), time.time() + 60
     filled.run(
         f"UPDATE chunks SET state = 'running', done = 0, owner = '{owner}', lease_until_s = {until_s} "
         "WHERE kind = 'embed'",

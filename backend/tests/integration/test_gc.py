@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from komadori.cli.main import main
+from komadori.core import process_names
 from komadori.core.errors import ConflictError
 from komadori.core.file_lock import FileLock
 from komadori.db.repositories import audits
-from komadori.services import garbage, ownership
+from komadori.services import garbage
 from komadori.services.audit.findings import HARMLESS, Kind
 from komadori.services.garbage import Garbage
 from komadori.settings import Settings
@@ -120,7 +121,7 @@ def test_what_a_chunk_that_runs_may_name_is_left_alone(filled: Filled) -> None:
     for path in (orphan, index):
         path.write_bytes(b"x")
     filled.run("DELETE FROM embeddings WHERE frame_id = 2")
-    running = f"state = 'running', owner = '{ownership.own_name()}', lease_until_s = {time.time() + 60}"
+    running = f"state = 'running', owner = '{process_names.own_name()}', lease_until_s = {time.time() + 60}"
     same = "job_id, queue, state, attempts, owner, lease_until_s, total, done, skipped, failed"
     insert = (
         f"INSERT INTO chunks (id, position, kind, payload, {same}) "

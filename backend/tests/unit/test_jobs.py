@@ -18,7 +18,7 @@ from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories import workers
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
 from komadori.db.tables import WorkerRow
-from komadori.services import jobs, ownership
+from komadori.services import jobs
 from komadori.services.jobs import ChunkResult
 from tests.support.jobs import KIND, JobSystem, fail_with, job_system, succeed
 
@@ -346,6 +346,6 @@ def test_an_unknown_job_is_an_error(system: JobSystem) -> None:
 
 
 def test_a_process_knows_its_own_name() -> None:
-    assert not ownership.is_gone(ownership.own_name())
-    assert not ownership.is_gone("another-machine/1/1")
-    assert ownership.is_gone(f"{process_names._namespace()}/999999999/1")
+    assert not process_names.is_gone(process_names.own_name())
+    assert not process_names.is_gone("another-machine/1/1")
+    assert process_names.is_gone(f"{process_names._namespace()}/999999999/1")

@@ -88,19 +88,11 @@ class ApiClient:
         self._http.close()
 
     def is_ready(self) -> bool:
-        """Whether the API answers and has its database and its broker."""
+        """Whether the API answers and can take on work."""
         try:
             return self._http.get("/readyz", timeout=2.0).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
-
-    def readiness(self) -> None:
-        """Return when the API is ready.
-
-        Raises:
-            KomadoriError: It does not answer, or says what it lacks.
-        """
-        self._request("GET", "/readyz")
 
     def projects(self) -> list[Project]:
         """All projects."""

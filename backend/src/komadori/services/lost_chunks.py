@@ -16,12 +16,12 @@ from operator import attrgetter
 
 from sqlalchemy.orm import Session
 
+from komadori.core import process_names
 from komadori.core.errors import NotFoundError
 from komadori.core.types import Chunk, ItemOutcome, JobState
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs, videos
 from komadori.db.repositories.chunks import Counts, Held, Issue, NewChunk
-from komadori.services import ownership
 from komadori.services.context import Context
 
 _DEATHS_BEFORE_SPLIT = 2
@@ -61,14 +61,14 @@ def _lost(ctx: Context, held: Sequence[Held]) -> list[Held]:
     if ahead_s > memory.clock_ahead_s + _JUMP_S:
         memory.woke_up_s = now
     memory.clock_ahead_s = ahead_s
-    gone = [chunk for chunk in held if ownership.is_gone(chunk.owner)]
+    gone = [chunk for chunk in held if process_names.is_gone(chunk.owner)]
     silent = {
         (chunk.chunk_id, chunk.owner): chunk for chunk in held if chunk.is_expired and chunk not in gone
     }
     memory.silent_since = {key: memory.silent_since.get(key, now) for key in silent}
 
     def patient_since(key: tuple[int, str]) -> float:
-        return memory.silent_since[key] if ownership.is_here(key[1]) else memory.woke_up_s
+        return memory.silent_since[key] if process_names.is_here(key[1]) else memory.woke_up_s
 
     return gone + [chunk for key, chunk in silent.items() if now - patient_since(key) > _PATIENCE_S]
 

@@ -15,12 +15,13 @@ from celery import Task, shared_task
 from celery.signals import worker_process_init, worker_process_shutdown
 
 from komadori.bootstrap import WorkerParts, configure_logging, open_context
+from komadori.core import process_names
 from komadori.core.errors import KomadoriError
 from komadori.core.orphans import die_with_parent
 from komadori.core.types import Queue, WorkerState
 from komadori.db.repositories import workers
 from komadori.queueing.celery_queue import NOOP, RUN_CHUNK, RUN_QUERY, answer_noop, task_name
-from komadori.services import jobs, ownership
+from komadori.services import jobs
 from komadori.services.context import Context
 from komadori.settings import Settings
 from komadori.worker.reporting import REPORT_EVERY_S, report
@@ -99,7 +100,7 @@ def _start(sender: str, **_signal: object) -> None:
     configure_logging(settings.log_level)
     queue = queue_of(sender)
     ctx = open_context(settings)
-    child = Child(queue, ctx, WorkerParts(settings, queue, ctx), ownership.own_name())
+    child = Child(queue, ctx, WorkerParts(settings, queue, ctx), process_names.own_name())
     threading.Thread(target=child.report_until_left, name="report", daemon=True).start()
     child.load()
     _child = child

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from komadori.bootstrap import checkpoint_of, model_store, open_context
+from komadori.core import process_names
 from komadori.core.errors import KomadoriError
 from komadori.core.types import Job, JobState, Queue, WorkerState
 from komadori.db import migrate
 from komadori.db.repositories import workers
 from komadori.db.session import Sessions
 from komadori.ml.checkpoints import ModelStore
-from komadori.services import jobs, models, ownership
+from komadori.services import jobs, models
 from komadori.services.context import Context
 from komadori.settings import Settings
 from komadori.worker.heartbeat import beat
@@ -193,7 +194,7 @@ class _Report:
 
     ctx: Context
     queue: Queue
-    name: str = field(default_factory=ownership.own_name)
+    name: str = field(default_factory=process_names.own_name)
     _said: str = ""
     _due_s: float = 0.0
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from komadori.core.errors import NotFoundError
 from komadori.core.types import JobState, VideoState
+from komadori.db.repositories import jobs
 from komadori.db.tables import ChunkRow, FrameRow, JobIssueRow, JobRow, SamplingRow, VideoRow
 
 
@@ -117,7 +118,7 @@ def has_live_ingest(session: Session, uri: str) -> bool:
     """Whether a job that has not ended is to take frames from there."""
     statement = select(JobRow.id).where(
         JobRow.kind == "ingest",
-        JobRow.state.in_([state for state in JobState if not state.is_terminal]),
+        JobRow.state.in_(jobs.LIVE),
         JobRow.parameters["path"].as_string() == uri,
     )
     return session.scalar(statement.limit(1)) is not None

@@ -12,7 +12,8 @@ from komadori.core.types import Job, JobState, JsonDict, Queue, VideoState
 from komadori.db.repositories.statements import n_changed
 from komadori.db.tables import ChunkCountRow, ChunkRow, FrameRow, JobIssueRow, JobRow, ProjectRow, VideoRow
 
-_LIVE = tuple(state for state in JobState if not state.is_terminal)
+LIVE = tuple(state for state in JobState if not state.is_terminal)
+"""The states of jobs that have not ended."""
 
 _IS_SET_ASIDE = and_(ChunkRow.state == JobState.DONE, ChunkRow.deaths > 0, ChunkRow.total > 0)
 """The only item of these chunks was skipped because it ended its worker too often."""
@@ -67,7 +68,7 @@ def settle(session: Session, job_id: int) -> JobState | None:
     if job.is_open or JobState(job.state).is_terminal:
         return None
     states = {share.state for share in shares(session, job_id)}
-    if any(state in states for state in _LIVE):
+    if any(state in states for state in LIVE):
         return None
     job.state = _final_state(states, job.is_cancel_requested)
     job.finished_s = time.time()
@@ -177,7 +178,7 @@ def find_open(session: Session, kind: str, project_id: int, parameters: JsonDict
     """
     session.execute(select(ProjectRow.id).where(ProjectRow.id == project_id).with_for_update(key_share=True))
     rows = session.scalars(
-        select(JobRow).where(JobRow.kind == kind, JobRow.project_id == project_id, JobRow.state.in_(_LIVE))
+        select(JobRow).where(JobRow.kind == kind, JobRow.project_id == project_id, JobRow.state.in_(LIVE))
     )
     return next((row.id for row in rows if row.parameters == parameters), None)
 
@@ -191,7 +192,7 @@ def newest(session: Session, kind: str, parameters: JsonDict) -> Job | None:
 
 def live(session: Session, kind: str) -> list[Job]:
     """The jobs of that kind that have not ended, oldest first."""
-    ids = session.scalars(select(JobRow.id).where(JobRow.kind == kind, JobRow.state.in_(_LIVE)))
+    ids = session.scalars(select(JobRow.id).where(JobRow.kind == kind, JobRow.state.in_(LIVE)))
     return [get(session, job_id) for job_id in sorted(ids)]
 
 
@@ -284,7 +285,7 @@ def _change_pause(session: Session, job_id: int, change: Callable[[Session, JobR
             code="job-ended",
         )
     change(session, job)
-    children = select(JobRow.id).where(JobRow.parent_id == job_id, JobRow.state.in_(_LIVE))
+    children = select(JobRow.id).where(JobRow.parent_id == job_id, JobRow.state.in_(LIVE))
     for child_id in session.scalars(children.order_by(JobRow.id)).all():
         child = lock(session, child_id)
         if not (JobState(child.state).is_terminal or child.is_cancel_requested):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from komadori.core import process_names
 from komadori.core.types import JobState
 from komadori.db.repositories import audits
-from komadori.services import ownership
 from komadori.services.audit.findings import Finding, Kind
 from komadori.services.audit.look import Look
 
@@ -55,7 +55,7 @@ def look_at_chunks(look: Look) -> Iterator[Finding]:
             f"It is {row.state}, its owner {row.owner}.",
         )
     for row in overdue:
-        is_dead = row.owner is not None and ownership.is_gone(row.owner)
+        is_dead = row.owner is not None and process_names.is_gone(row.owner)
         detail = (
             f"Its lease ran out {row.silent_s:.0f} s ago; its worker is {'dead' if is_dead else 'silent'}."
         )
