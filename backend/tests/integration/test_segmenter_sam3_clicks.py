@@ -101,7 +101,7 @@ def test_words_and_clicks_share_the_encoder(segmenter: Sam3Segmenter) -> None:
 def test_bulk_work_does_not_push_a_clicked_frame_out(segmenter: Sam3Segmenter) -> None:
     image = noise(60, 80, seed=11)
     first = segmenter.refine(image, CLICKS["point"])
-    for seed in range(12, 20):
+    for seed in range(12, 17):
         segmenter.segment([noise(60, 80, seed=seed)], [words("dog")], **LOOSE)
 
     with encoder_calls(segmenter) as calls, neck_calls(segmenter) as necks:
