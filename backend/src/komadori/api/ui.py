@@ -5,6 +5,7 @@ address that is none of the API, of the probes or of a file gives ``index.html``
 """
 
 import gzip
+import hashlib
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +30,7 @@ _MEDIA_TYPES = {".js": "text/javascript", ".md": "text/plain", ".webmanifest": "
 """Where the machine's own table may say otherwise, or browsers would not show it."""
 
 _LEAST_PACKED_BYTES = 1024
-_PACKED_FILES = 64
+_FILES_KNOWN = 256
 
 _POLICY = (
     "default-src 'self'",
@@ -98,7 +99,7 @@ def _policy(host: str) -> str:
 def _file(path: Path, request: Request, cache_control: str) -> Response:
     """A file, packed if it is text and the client takes that, or that the client has it already."""
     found = path.stat()
-    tag = f'W/"{found.st_mtime_ns:x}-{found.st_size:x}"'
+    tag = _tag(path, found.st_mtime_ns)
     headers = {
         "Cache-Control": cache_control,
         "Content-Security-Policy": _policy(request.headers.get("host", "")),
@@ -121,6 +122,13 @@ def _takes_gzip(request: Request) -> bool:
     return any(re.fullmatch(r"\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$).*)?", part) for part in accepted.split(","))
 
 
-@lru_cache(_PACKED_FILES)
+@lru_cache(_FILES_KNOWN)
+def _tag(path: Path, _changed_ns: int) -> str:
+    """By the content: files of a wheel may all have the time at which it was made."""
+    with path.open("rb") as file:
+        return f'W/"{hashlib.file_digest(file, "sha256").hexdigest()[:32]}"'
+
+
+@lru_cache(_FILES_KNOWN)
 def _packed(path: Path, _changed_ns: int) -> bytes:
     return gzip.compress(path.read_bytes(), mtime=0)
