@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -13,7 +14,6 @@ from komadori.core.types import (
     AnnotationStatus,
     ItemOutcome,
     JobState,
-    JsonDict,
     Queue,
     VideoState,
 )
@@ -44,6 +44,32 @@ class ClassName(BaseModel):
     """A class that annotations of a project have."""
 
     name: str
+
+
+class ClassSummary(BaseModel):
+    """How many annotations a class has; `n_frames` have one that nobody rejected."""
+
+    name: str
+    n_accepted: int
+    n_proposed: int
+    n_rejected: int
+    n_frames: int
+
+
+class Summary(BaseModel):
+    """How much of a project is there, and how much of it is reviewed; classes by name."""
+
+    n_videos: int
+    n_frames: int
+    n_frames_with_proposals: int = Field(description="Frames with a proposal that is not decided")
+    n_frames_accepted: int = Field(description="Frames with an accepted annotation")
+    n_annotations: int = Field(description="Of every status")
+    classes: list[ClassSummary]
+
+    @staticmethod
+    def of(summary: types.ProjectSummary) -> "Summary":
+        """A summary as it is shown."""
+        return Summary.model_validate(asdict(summary))
 
 
 class Video(BaseModel):
@@ -185,6 +211,10 @@ class Annotation(BaseModel):
     revision: int
     prompt: str | None
     run_id: str | None
+    created_s: float
+    created_by: str | None = Field(description="Who drew it; null for a proposal")
+    changed_s: float | None = Field(description="When a person last drew, changed or decided it")
+    changed_by: str | None = Field(description="Who that was, where the request said so")
 
     @staticmethod
     def of(annotation: types.Annotation) -> "Annotation":
@@ -202,17 +232,29 @@ class Annotation(BaseModel):
             revision=annotation.revision,
             prompt=annotation.prompt,
             run_id=_id_or_none(annotation.run_id),
+            created_s=annotation.created_s,
+            created_by=annotation.created_by,
+            changed_s=annotation.changed_s,
+            changed_by=annotation.changed_by,
         )
 
 
-class Annotations(BaseModel):
-    """Annotations, in the order in which they were named."""
+class Decided(BaseModel):
+    """What was decided about, in the order in which it was named; no items where none were asked for."""
 
+    ids: list[str]
     items: list[Annotation]
 
 
+class DecidedMatching(BaseModel):
+    """The proposals that were changed; with these ids the decision can be undone."""
+
+    ids: list[str]
+    total: int
+
+
 class FormerState(BaseModel):
-    """What an annotation was in an earlier revision."""
+    """What an annotation was in an earlier revision; the change that ended it says when, and who."""
 
     revision: int
     class_name: str
@@ -222,20 +264,23 @@ class FormerState(BaseModel):
     segmentation: Segmentation | None
     confidence: float | None
     track_id: str | None
+    changed_s: float
+    changed_by: str | None
 
     @staticmethod
-    def of(state: JsonDict, class_name: str, size_hw: tuple[int, int]) -> "FormerState":
-        """A state from the history of an annotation in a frame of that size."""
-        counts = state["mask"]
+    def of(former: types.FormerState) -> "FormerState":
+        """A state from the history of an annotation."""
         return FormerState(
-            revision=state["revision"],
-            class_name=class_name,
-            status=state["status"],
-            source=state["source"],
-            bbox_xyxy=state["bbox_xyxy"],
-            segmentation=None if counts is None else Segmentation(size=list(size_hw), counts=counts),
-            confidence=state["confidence"],
-            track_id=_id_or_none(state["track_id"]),
+            revision=former.revision,
+            class_name=former.class_name,
+            status=former.status,
+            source=former.source,
+            bbox_xyxy=list(former.bbox_xyxy),
+            segmentation=None if former.mask is None else Segmentation.of(former.mask),
+            confidence=former.confidence,
+            track_id=_id_or_none(former.track_id),
+            changed_s=former.changed_s,
+            changed_by=former.changed_by,
         )
 
 
@@ -243,6 +288,36 @@ class History(BaseModel):
     """The earlier revisions of an annotation, oldest first."""
 
     items: list[FormerState]
+
+
+class Thresholds(BaseModel):
+    """How sure a run had to be."""
+
+    score: float
+    mask: float
+
+
+class AnnotationRun(BaseModel):
+    """One request to annotate: the model, what it was asked and with which thresholds."""
+
+    id: str
+    prompts: list[str]
+    thresholds: Thresholds
+    model_id: str
+    model_revision: str
+    created_s: float
+
+    @staticmethod
+    def of(run: types.AnnotationRun) -> "AnnotationRun":
+        """A run as it is shown."""
+        return AnnotationRun(
+            id=str(run.id),
+            prompts=list(run.prompts),
+            thresholds=Thresholds(**run.thresholds),
+            model_id=run.model_id,
+            model_revision=run.model_revision,
+            created_s=run.created_s,
+        )
 
 
 class Chunk(BaseModel):

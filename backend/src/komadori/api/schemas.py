@@ -198,6 +198,15 @@ class EditAnnotation(_Body):
     expected_revision: int | None = Field(None, ge=1, le=2**31)
 
 
+class Revert(_Body):
+    """Which earlier revision an annotation shall be as again."""
+
+    model_config = _such_as(revision=1, expected_revision=2)
+
+    revision: int = Field(ge=1, le=2**31 - 1)
+    expected_revision: int | None = Field(None, ge=1, le=2**31)
+
+
 class Decide(_Body):
     """The same decision about many annotations; all of them change, or none."""
 
@@ -205,6 +214,22 @@ class Decide(_Body):
 
     ids: list[Id] = Field(min_length=1, max_length=review.MAX_AT_ONCE)
     status: Status
+    return_items: bool = Field(True, description="Whether to answer with the annotations, and not only ids")
+
+
+class DecideMatching(_Body):
+    """The same decision about all open proposals that match; both bounds of the confidence are included."""
+
+    model_config = _such_as(project="default", status="accepted", class_name="car", min_confidence=0.8)
+
+    project: Name = projects.DEFAULT
+    status: Literal["accepted", "rejected"]
+    class_name: Name | None = None
+    video_id: Id | None = None
+    frame_id: Id | None = None
+    run_id: Id | None = None
+    min_confidence: Share | None = None
+    max_confidence: Share | None = None
 
 
 class Export(_Body):

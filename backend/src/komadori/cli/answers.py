@@ -129,6 +129,27 @@ class Annotation(Answer):
     segmentation: Segmentation | None = None
 
 
+class Revision(Answer):
+    """What an annotation is, or was in an earlier revision."""
+
+    revision: int
+    class_name: str
+    status: str
+    source: str
+    bbox_xyxy: tuple[float, float, float, float]
+    confidence: float | None
+    segmentation: Segmentation | None = None
+    changed_s: float | None
+    changed_by: str | None
+
+
+class LatestRevision(Revision):
+    """What an annotation is now, with its origin."""
+
+    created_s: float
+    created_by: str | None
+
+
 class Chunk(Answer):
     """A part of a job."""
 
