@@ -52,6 +52,7 @@ class Context:
     """One for each process, made by the bootstrap."""
 
     home: Path
+    exports: Path
     sessions: Sessions
     blobs: BlobStore
     queue: JobQueue
