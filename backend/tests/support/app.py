@@ -46,7 +46,13 @@ class InlineSystem:
 
 def inline_context(home: Path, **options: Any) -> tuple[Settings, Context, InlineQueue]:
     """A system without HTTP in an empty folder; options are those of the settings."""
-    values: dict[str, Any] = {"embedder": "fake", "segmenter": "fake", "query_timeout_s": 5.0, **options}
+    values: dict[str, Any] = {
+        "embedder": "fake",
+        "segmenter": "fake",
+        "query_timeout_s": 5.0,
+        "exports": home.with_name(f"{home.name}-exports"),
+        **options,
+    }
     settings = Settings(_env_file=None, home=home, **values)
     prepare_home(settings)
     queue = InlineQueue()

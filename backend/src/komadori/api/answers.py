@@ -19,6 +19,8 @@ from komadori.core.types import (
 )
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
+from komadori.exporters.base import FormatDescription
+from komadori.services.dataset_preview import Preview
 from komadori.services.search import SearchResult
 
 
@@ -411,6 +413,50 @@ class JobEvent(BaseModel):
     type: Literal["job"] = "job"
     seq: int
     job: Job
+
+
+class ExportFormat(BaseModel):
+    """A format that a dataset may have."""
+
+    name: str
+    title: str
+    description: str
+    needs_masks: bool = Field(description="Whether an annotation that is only a box cannot be written in it")
+
+    @staticmethod
+    def of(name: str, about: FormatDescription) -> "ExportFormat":
+        """A format as it is shown."""
+        return ExportFormat(
+            name=name, title=about.title, description=about.description, needs_masks=about.needs_masks
+        )
+
+
+class ClassCount(BaseModel):
+    """A class, and how many annotations of it there are."""
+
+    name: str
+    n: int
+
+
+class ExportPreview(BaseModel):
+    """What an export would hold; `samples` are the ids of some of its frames."""
+
+    n_images: int
+    n_annotations: int
+    classes: list[ClassCount]
+    samples: list[str] = Field(max_length=3)
+    warnings: list[str]
+
+    @staticmethod
+    def of(preview: Preview) -> "ExportPreview":
+        """A preview as it is shown."""
+        return ExportPreview(
+            n_images=preview.n_images,
+            n_annotations=preview.n_annotations,
+            classes=[ClassCount(name=share.name, n=share.n) for share in preview.classes],
+            samples=[str(frame_id) for frame_id in preview.sample_ids],
+            warnings=list(preview.warnings),
+        )
 
 
 class Issue(BaseModel):

@@ -232,15 +232,26 @@ class DecideMatching(_Body):
     max_confidence: Share | None = None
 
 
-class Export(_Body):
+class Dataset(_Body):
+    """Which annotations to export, and how."""
+
+    model_config = _such_as(format="coco", status="accepted")
+
+    format: Name = "coco"
+    status: Literal["accepted", "proposed", "all"] = "accepted"
+    project: Name = projects.DEFAULT
+
+
+class Export(Dataset):
     """A dataset to write to a folder."""
 
     model_config = _such_as(directory="/data/dataset", format="coco", status="accepted")
 
-    directory: Path = Field(description="Absolute, on the machine that runs Komadori")
-    format: Name = "coco"
-    status: Literal["accepted", "proposed", "all"] = "accepted"
-    project: Name = projects.DEFAULT
+    directory: Path | None = Field(
+        None,
+        description="Absolute, on the machine that runs Komadori; when not given, the folder of this project "
+        "and format among the exports",
+    )
 
 
 class Verify(_Body):

@@ -57,6 +57,23 @@ class Video(Answer):
     state: str
 
 
+class ClassCount(Answer):
+    """A class, and how many annotations of it there are."""
+
+    name: str
+    n: int
+
+
+class ExportPreview(Answer):
+    """What an export would hold; ``samples`` are ids of frames."""
+
+    n_images: int
+    n_annotations: int
+    classes: Sequence[ClassCount]
+    samples: Sequence[str]
+    warnings: Sequence[str]
+
+
 class Upload(Answer):
     """A file that is sent to the API; ``offset`` is how many of its bytes have come."""
 

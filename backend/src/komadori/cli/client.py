@@ -15,6 +15,7 @@ from komadori.cli.answers import (
     Annotation,
     Answer,
     Chunk,
+    ExportPreview,
     Frame,
     Issue,
     Job,
@@ -248,10 +249,17 @@ class ApiClient:
         """Queue the comparison of a video's ledger with its source."""
         return self._post(Job, "/verifications", {"video_id": video_id})
 
-    def export(self, directory: Path, *, format_name: str, status: str, project: str) -> Job:
-        """Queue an export into a folder of the API's machine."""
-        body = {"directory": str(directory), "format": format_name, "status": status, "project": project}
+    def export(self, directory: Path | None, *, format_name: str, status: str, project: str) -> Job:
+        """Queue an export into a folder of the API's machine, or into the project's own one there."""
+        body = {"format": format_name, "status": status, "project": project}
+        if directory is not None:
+            body["directory"] = str(directory)
         return self._post(Job, "/exports", body)
+
+    def preview_export(self, *, format_name: str, status: str, project: str) -> ExportPreview:
+        """What an export would hold."""
+        body = {"format": format_name, "status": status, "project": project}
+        return self._post(ExportPreview, "/exports/preview", body)
 
     def jobs(self, project: str | None = None, limit: int | None = None) -> list[Job]:
         """The newest jobs, without their chunks."""

@@ -52,6 +52,7 @@ class Context:
     """One for each process, made by the bootstrap; ``actor`` is the person for whom it works, if known."""
 
     home: Path
+    exports: Path
     sessions: Sessions
     blobs: BlobStore
     queue: JobQueue
