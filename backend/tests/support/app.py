@@ -150,6 +150,7 @@ def _frame_row(ctx: Context, video_id: int, sha256: str, index: int) -> dict[str
         "thumbnail_key": thumbnail_key,
         "image_sha256": hashlib.sha256(picture_bytes).hexdigest(),
         "perceptual_hash": "00ff00ff00ff00ff",
+        "mean_colour": None if index == 0 else 0x102030 + index,
         "is_key": index == 0,
         "is_suspect": False,
         "transform": {"encoder": {"quality": 90}},

@@ -130,6 +130,7 @@ class Frame(BaseModel):
     height: int
     image: str = Field(description="The path of the JPEG")
     thumbnail: str = Field(description="The path of the small JPEG")
+    mean_colour: str | None = Field(description="Six hexadecimal digits; frames of older versions have none")
 
     @staticmethod
     def of(frame: types.Frame) -> "Frame":
@@ -145,6 +146,7 @@ class Frame(BaseModel):
             height=frame.height,
             image=f"{ROOT}/frames/{frame.id}/image",
             thumbnail=f"{ROOT}/frames/{frame.id}/thumbnail",
+            mean_colour=None if frame.mean_colour is None else f"{frame.mean_colour:06x}",
         )
 
 

@@ -50,6 +50,7 @@ Plain = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 ProjectFilter = Annotated[
     str | None, Query(min_length=1, max_length=200, description="The name of a project; all when not given.")
 ]
+ClassFilter = Annotated[Plain | None, Query(min_length=1, max_length=200, description="The name of a class.")]
 Name = Annotated[Plain, StringConstraints(min_length=1, max_length=200)]
 Path = Annotated[Plain, StringConstraints(min_length=1, max_length=4_096)]
 UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

@@ -140,7 +140,8 @@ class Frame:
     """One decoded picture, named by its place in the stream and never by index / fps.
 
     ``decode_index`` counts the visible frames of the stream in presentation order;
-    ``width`` and ``height`` are those of the stored, upright picture.
+    ``width`` and ``height`` are those of the stored, upright picture; ``mean_colour`` is 0xRRGGBB, None
+    for frames that were stored before it was kept.
     """
 
     id: int
@@ -158,6 +159,7 @@ class Frame:
     is_key: bool
     is_suspect: bool
     transform: JsonDict
+    mean_colour: int | None = None
 
     @property
     def pts_s(self) -> float:

@@ -128,6 +128,7 @@ class FrameRow(Base):
     thumbnail_key: Mapped[str] = mapped_column(Text)
     image_sha256: Mapped[str] = mapped_column(String(64))
     perceptual_hash: Mapped[str] = mapped_column(String(16))
+    mean_colour: Mapped[int | None] = mapped_column(Integer)
     is_key: Mapped[bool]
     is_suspect: Mapped[bool]
     transform: Mapped[dict[str, Any]] = mapped_column(_JSON)
@@ -248,12 +249,13 @@ class AnnotationRow(Base):
     __tablename__ = "annotations"
     __table_args__ = (
         Index(None, "frame_id", "status"),
+        Index(None, "class_id", "frame_id", "status"),
         CheckConstraint("status in ('proposed', 'accepted', 'rejected')", name="status"),
         {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = _id_column()
     frame_id: Mapped[int] = _reference("frames.id")
-    class_id: Mapped[int] = _reference("classes.id", index=True)
+    class_id: Mapped[int] = _reference("classes.id")
     run_id: Mapped[int | None] = _reference("annotation_runs.id", index=True)
     prompt: Mapped[str | None] = mapped_column(Text)
     x0: Mapped[float] = mapped_column(Float)
