@@ -27,6 +27,7 @@ from komadori.services.context import Context
 from komadori.settings import Settings
 
 NEVER_S = 3600.0
+WITH_MODEL = (Queue.SIGLIP, Queue.SAM3)
 
 SIZE_HW = (48, 64)
 COLOURS = {"red": (220, 30, 30), "green": (30, 160, 40), "blue": (30, 60, 220)}
@@ -68,7 +69,7 @@ def connect(settings: Settings, ctx: Context, queue: InlineQueue) -> None:
         part.load()
     work = {kind: run for part in parts.values() for kind, run in part.work_by_kind().items()}
     queue.run_chunk = lambda chunk_id: jobs.run_chunk(ctx, chunk_id, work, "inline")
-    queue.run_query = parts[Queue.SIGLIP].answer_query
+    queue.run_query = lambda query_id: any(parts[name].answer_query(query_id) for name in WITH_MODEL)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from komadori.core.types import (
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
 from komadori.exporters.base import FormatDescription
+from komadori.services import clicks
 from komadori.services.dataset_preview import Preview
 from komadori.services.search import SearchResult
 
@@ -197,6 +198,28 @@ class Found(BaseModel):
                 for m in result.moments
             ],
             n_searched=result.n_searched,
+        )
+
+
+class Segmented(BaseModel):
+    """The mask of what was clicked on, in the size of the frame, and its box; nothing of it is stored."""
+
+    segmentation: Segmentation
+    bbox_xyxy: list[float] = Field(min_length=4, max_length=4)
+    confidence: float = Field(description="How well the mask fits the object, as the model judges it")
+    model_id: str
+    model_revision: str
+
+    @staticmethod
+    def of(segmented: clicks.Segmented) -> "Segmented":
+        """An answer to clicks as it is shown."""
+        found = segmented.refinement
+        return Segmented(
+            segmentation=Segmentation.of(found.mask),
+            bbox_xyxy=list(found.mask.bbox_xyxy),
+            confidence=found.confidence,
+            model_id=segmented.model_id,
+            model_revision=segmented.model_revision,
         )
 
 
