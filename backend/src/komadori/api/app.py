@@ -24,6 +24,7 @@ from komadori.api.routes import (
     health,
     jobs,
     models,
+    playback,
     projects,
     searches,
     spaces,
@@ -45,6 +46,7 @@ REAP_EVERY_S = 2.0
 _NOUNS = (
     projects,
     videos,
+    playback,
     frames,
     searches,
     annotations,
