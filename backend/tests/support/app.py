@@ -162,8 +162,14 @@ def _facts() -> dict[str, Any]:
     return {
         "container": "mov,mp4",
         "codec": "h264",
+        "duration_s": 6.0,
+        "width": SIZE_HW[1],
+        "height": SIZE_HW[0],
         "rotation": 0,
         "stream_index": 0,
         "time_base": "1/1000",
         "start_pts": 0,
+        "n_frames": 6,
+        "is_variable_frame_rate": False,
+        "details": {},
     }

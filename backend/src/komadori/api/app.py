@@ -25,6 +25,7 @@ from komadori.api.routes import (
     health,
     jobs,
     models,
+    playback,
     projects,
     searches,
     segmentations,
@@ -48,6 +49,7 @@ REAP_EVERY_S = 2.0
 _NOUNS = (
     projects,
     videos,
+    playback,
     frames,
     thumbnails,
     searches,

@@ -133,6 +133,7 @@ class Video:
     error: str | None
     facts: JsonDict
     frame_count: int = 0
+    created_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
