@@ -9,9 +9,10 @@ from komadori.core import masks, registry
 from komadori.core.errors import InputError
 from komadori.core.types import ClickPrompt, Image
 from komadori.ml.segmenters.base import ClickSegmenter, clickable
+from tests.support import checkpoints
 from tests.support.segmenter_scenes import click, scene
 
-CHECKPOINTS: dict[str, str] = {}
+CHECKPOINTS = {"sam3": checkpoints.SAM3_TRACKER}
 
 
 @cache
@@ -20,7 +21,7 @@ def make(name: str) -> ClickSegmenter:
     return clickable(registry.factory("segmenters", name)(source, threads=1))
 
 
-@pytest.fixture(params=["fake"])
+@pytest.fixture(params=registry.names("segmenters"))
 def segmenter(request: pytest.FixtureRequest) -> ClickSegmenter:
     return make(request.param)
 
