@@ -288,3 +288,11 @@ class Embed(_Body):
 
     project: Name = projects.DEFAULT
     video_id: Id | None = None
+
+
+class NewSession(_Body):
+    """The token, given once by a browser."""
+
+    model_config = _such_as(token="what KOMADORI_TOKEN is set to")  # noqa: S106
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
