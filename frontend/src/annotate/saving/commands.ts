@@ -94,7 +94,10 @@ const isAlive = (command: Command) => !command.receipts.some(({ isDropped }) => 
 export function decision(frameId: string, entries: readonly Entry[], status: Status): Step[] {
   const formers = new Map<Status, string[]>();
   for (const entry of entries) {
-    if (entry.status !== status) formers.set(entry.status, [...(formers.get(entry.status) ?? []), entry.id]);
+    if (entry.status === status) continue;
+    const ids = formers.get(entry.status);
+    if (ids === undefined) formers.set(entry.status, [entry.id]);
+    else ids.push(entry.id);
   }
   return [...formers].map(([former, ids]) => {
     const decide = (to: Status): Change => ({ kind: "decide", frameId, ids, status: to });

@@ -1,0 +1,86 @@
+import { Trash2 } from "lucide-react";
+import { type FormEvent, useId, useState } from "react";
+import { defineTexts, useFormats, useTexts } from "@/i18n";
+import { Button } from "@/ui/Button";
+import type { Entry, FormerState } from "../api";
+import { HistoryPopover } from "./HistoryPopover";
+import styles from "./SelectedObject.module.css";
+
+const texts = defineTexts(
+  {
+    one: "Selected object",
+    many: (n: string) => `${n} objects are selected`,
+    className: "Class",
+    change: "Change",
+    remove: "Delete (it is kept as rejected)",
+    none: "Select an object, or draw one.",
+  },
+  {
+    one: "選択中の物体",
+    many: (n: string) => `${n} 個の物体を選択中`,
+    className: "クラス",
+    change: "変更",
+    remove: "削除（却下として保持）",
+    none: "物体を選択するか、新しく描いてください。",
+  },
+);
+
+interface Props {
+  readonly selected: readonly Entry[];
+  readonly classes: readonly string[];
+  readonly onClass: (className: string) => void;
+  readonly onRemove: () => void;
+  readonly onRestore: (entry: Entry, former: FormerState) => void;
+}
+
+/** The selected object: its class, its history. */
+export function SelectedObject({ selected, onRemove, onRestore, ...rest }: Props) {
+  const t = useTexts(texts);
+  const { number } = useFormats();
+  const [first] = selected;
+  return (
+    <section className={styles["selected"]} aria-label={t.one}>
+      {first === undefined ? (
+        <p className={styles["none"]}>{t.none}</p>
+      ) : (
+        <>
+          {selected.length > 1 && <p className={styles["none"]}>{t.many(number(selected.length))}</p>}
+          <div className={styles["line"]}>
+            <ClassForm key={`${first.id} ${first.class_name}`} className={first.class_name} {...rest} />
+            {selected.length === 1 && <HistoryPopover entry={first} onRestore={onRestore} />}
+            <Button look="quiet" aria-label={t.remove} icon={<Trash2 />} onClick={onRemove} />
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+function ClassForm({ className, classes, onClass }: { readonly className: string } & Pick<Props, "classes" | "onClass">) {
+  const t = useTexts(texts);
+  const id = useId();
+  const [name, setName] = useState(className);
+  const cleaned = name.trim();
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (cleaned !== "" && cleaned !== className) onClass(cleaned);
+  };
+  return (
+    <form className={styles["form"]} onSubmit={submit}>
+      <label htmlFor={id} className={styles["label"]}>
+        {t.className}
+      </label>
+      <input id={id} className={styles["input"]} list={`${id}-list`} value={name} maxLength={200} autoComplete="off" onChange={(event) => setName(event.target.value)} />
+      <datalist id={`${id}-list`}>
+        {classes.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+      {cleaned !== className && (
+        <Button type="submit" disabled={cleaned === ""}>
+          {t.change}
+        </Button>
+      )}
+    </form>
+  );
+}
