@@ -51,6 +51,7 @@ def open_context(
     home = settings.home.absolute()
     return Context(
         home=home,
+        exports=settings.exports_dir.absolute(),
         sessions=Sessions(settings.effective_database_url, patience_s=patience_s),
         blobs=registry.factory("stores", "local")(home / "blobs"),
         queue=queue or _broker(settings),

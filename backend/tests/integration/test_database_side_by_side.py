@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from komadori.core.errors import ConflictError
 from komadori.core.types import AnnotationStatus, JobState, Queue, WorkerState
-from komadori.db.repositories import annotations, chunks, embeddings, projects, videos, workers
+from komadori.db.repositories import chunks, embeddings, projects, revisions, videos, workers
 from komadori.db.repositories import jobs as job_rows
 from komadori.db.repositories.embeddings import QueryKind
 from komadori.db.repositories.videos import NewVideo
@@ -280,8 +280,8 @@ def test_people_who_decide_at_once_lose_no_revision(installed: Pipeline) -> None
 
     for annotation in installed.annotations():
         with installed.ctx.sessions.read() as session:
-            history = annotations.history(session, annotation.id)
-        assert [former["revision"] for former in history] == list(range(1, annotation.revision))
+            history = revisions.history(session, annotation.id)
+        assert [former.revision for former in history] == list(range(1, annotation.revision))
 
 
 def test_of_two_edits_of_the_same_revision_one_is_told_so(installed: Pipeline) -> None:

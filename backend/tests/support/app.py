@@ -46,7 +46,13 @@ class InlineSystem:
 
 def inline_context(home: Path, **options: Any) -> tuple[Settings, Context, InlineQueue]:
     """A system without HTTP in an empty folder; options are those of the settings."""
-    values: dict[str, Any] = {"embedder": "fake", "segmenter": "fake", "query_timeout_s": 5.0, **options}
+    values: dict[str, Any] = {
+        "embedder": "fake",
+        "segmenter": "fake",
+        "query_timeout_s": 5.0,
+        "exports": home.with_name(f"{home.name}-exports"),
+        **options,
+    }
     settings = Settings(_env_file=None, home=home, **values)
     prepare_home(settings)
     queue = InlineQueue()
@@ -144,6 +150,7 @@ def _frame_row(ctx: Context, video_id: int, sha256: str, index: int) -> dict[str
         "thumbnail_key": thumbnail_key,
         "image_sha256": hashlib.sha256(picture_bytes).hexdigest(),
         "perceptual_hash": "00ff00ff00ff00ff",
+        "mean_colour": None if index == 0 else 0x102030 + index,
         "is_key": index == 0,
         "is_suspect": False,
         "transform": {"encoder": {"quality": 90}},

@@ -174,7 +174,13 @@ def pipeline(
     home: Path, *, embedder_model: ImageTextEmbedder | None = None, **options: Any
 ) -> Iterator[Pipeline]:
     """An installation on a folder, which may be another's too; options are those of the settings."""
-    values: dict[str, Any] = {"embedder": "fake", "segmenter": "fake", "query_timeout_s": 5.0, **options}
+    values: dict[str, Any] = {
+        "embedder": "fake",
+        "segmenter": "fake",
+        "query_timeout_s": 5.0,
+        "exports": home.with_name(f"{home.name}-exports"),
+        **options,
+    }
     settings = Settings(_env_file=None, home=home, **values)
     home.mkdir(parents=True, exist_ok=True)
     database = home / "komadori.db"

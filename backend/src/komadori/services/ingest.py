@@ -318,6 +318,7 @@ def _store(ctx: Context, video: Video, frame: ExtractedFrame) -> dict[str, Any]:
         "thumbnail_key": thumbnail_key,
         "image_sha256": frame.image_sha256,
         "perceptual_hash": frame.perceptual_hash,
+        "mean_colour": frame.mean_colour,
         "is_key": frame.is_key,
         "is_suspect": frame.is_suspect,
         "transform": frame.transform,

@@ -339,4 +339,5 @@ def _frame(row: FrameRow) -> Frame:
         is_key=row.is_key,
         is_suspect=row.is_suspect,
         transform=row.transform,
+        mean_colour=row.mean_colour,
     )
