@@ -1,11 +1,11 @@
 /** What a person can do to the objects of a frame. */
 import type { QueryClient } from "@tanstack/react-query";
-import type { Entry, Status } from "./api";
+import type { Entry, FormerState, Status } from "./api";
 import type { Edit } from "./canvas/types";
 import { grouped, type Grouped, nextUndecided } from "./objects";
 import { annotationsKey, factsOf, type FrameSet } from "./queries";
 import { applied, type Edited } from "./saving/changes";
-import { type Command, decision, drawing, edition, type Step, type What } from "./saving/commands";
+import { type Command, decision, drawing, edition, restoration, type Step, type What } from "./saving/commands";
 import { commands, outbox } from "./saving/session";
 import { merged, parts, shapeOf } from "./shapes";
 import { useView } from "./viewState";
@@ -18,9 +18,12 @@ export interface Scene {
   readonly entries: readonly Entry[];
   readonly view: Grouped;
   readonly minScore: number;
+  /** Objects with changes that are on their way. */
+  readonly unsaved: ReadonlySet<string>;
   readonly go: (frameId: string) => void;
   /** Say what was done; `what` null: that there is nothing to do. */
   readonly say: (what: Said, nObjects?: number) => void;
+  readonly firstUndecided: () => string | null;
 }
 
 export type Said = What | "undone" | "redone" | "nothingLeft" | "onePart" | "mixedShapes" | "chooseTwo" | "nothingToUndo" | "nothingToRedo";
@@ -133,6 +136,13 @@ export function removeSelected(scene: Scene): void {
   decideAbout(scene, targets, "rejected");
   const next = nextUndecided(scene.view, targets.at(-1)?.id, new Set(targets.map(({ id }) => id)));
   view().select(next === null ? [] : [next]);
+}
+
+/** Make an object what it was in a former revision. */
+export function restore(scene: Scene, entry: Entry, former: FormerState): void {
+  const { class_name, status, source, bbox_xyxy, segmentation, confidence, revision } = former;
+  const state = { ...entry, class_name, status, source, bbox_xyxy, segmentation, confidence };
+  run(scene, "restore", [restoration(entry, state, revision)]);
 }
 
 /** Take back the last command, wherever it was, and show where. */

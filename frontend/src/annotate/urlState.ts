@@ -40,11 +40,16 @@ export function withFrame(search: URLSearchParams, frameId: string): URLSearchPa
   return changed;
 }
 
+/** Whether all frames of the project are walked through. */
+export const isWhole = (walk: Walk): boolean =>
+  walk.videoId === null && walk.className === null && !walk.isUndecided && walk.searchText === null && walk.frameIds === null && walk.setKey === null;
+
 /** The address of the whole project, or of its undecided frames. */
-export function projectWalk(project: string, only?: "undecided"): string {
+export function projectWalk(project: string, only?: "undecided", current?: string): string {
   const search = new URLSearchParams();
   if (project !== DEFAULT_PROJECT) search.set("project", project);
   if (only !== undefined) search.set("only", only);
+  if (current !== undefined) search.set("frame", current);
   const query = search.toString();
   return query === "" ? "/annotate" : `/annotate?${query}`;
 }
