@@ -58,7 +58,7 @@ export interface CanvasProps {
   readonly onHover?: (id: string | null) => void;
   readonly onEdit: (edit: Edit) => void;
   readonly onPoint: (point: PromptPoint) => void;
-  /** Where it is given, a box that is drawn with nothing selected asks for a mask instead of being an edit. */
+  /** Where it is given, a newly drawn box asks for a mask, of the selected object if there is one, instead of being an edit. */
   readonly onBoxPrompt?: (bbox: Box) => void;
   readonly onBrushSize: (size: number) => void;
   /** A mask that is offered but not kept yet, such as the answer to points. */
