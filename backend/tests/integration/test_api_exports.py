@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from komadori.core import registry
+from komadori.core import masks, registry
 from komadori.core.types import AnnotationStatus, JsonDict
 from komadori.services import annotate, export, review
 from komadori.services.annotate import Targets
@@ -98,6 +99,32 @@ def test_an_export_without_a_folder_has_its_own(system: InlineSystem) -> None:
     assert job["state"] == "done"
     assert job["result"]["directory"] == str(system.settings.exports_dir / "default-coco")
     assert (system.settings.exports_dir / "default-coco" / "manifest.json").is_file()
+
+
+def test_a_format_of_masks_is_refused_where_there_are_only_boxes(system: InlineSystem) -> None:
+    body = {"format": "yolo-segment"}
+
+    (missing, _) = post(system, "/exports/preview", body)["warnings"]
+
+    assert missing.endswith("as YOLO segmentation has no place for a box alone; got 1 without one.")
+    assert problem(system, "POST", "/exports", body) == (422, "masks-missing")
+    assert post(system, "/exports", {"format": "yolo-detect"})["result"]["n_annotations"] == 3
+
+
+def test_a_mask_that_makes_no_good_polygon_fails_the_export_and_leaves_no_folder(
+    system: InlineSystem,
+) -> None:
+    _, frame_ids = seed_video(system.ctx, project="noisy")
+    noise = masks.encode(np.random.default_rng(0).random((48, 64)) < 0.3)
+    drawn = review.draw(system.ctx, frame_ids[0], "snow", None, noise)
+
+    job = post(system, "/exports", {"format": "yolo-segment", "project": "noisy"})
+
+    failed = get(system, f"/jobs/{job['id']}")
+    assert failed["state"] == "failed"
+    assert f"got 1 below: annotations {drawn.id};" in failed["error"]
+    assert "Use the format coco" in failed["error"]
+    assert not (system.settings.exports_dir / "noisy-yolo-segment").exists()
 
 
 def test_the_archive_has_the_files_of_the_folder(system: InlineSystem, tmp_path: Path) -> None:

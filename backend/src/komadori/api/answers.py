@@ -20,6 +20,7 @@ from komadori.core.types import (
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
 from komadori.exporters.base import FormatDescription
+from komadori.services import clicks, playback
 from komadori.services.dataset_preview import Preview
 from komadori.services.search import SearchResult
 
@@ -80,40 +81,68 @@ class Video(BaseModel):
     id: str
     name: str
     sha256: str
+    project: str
     duration_s: float
     width: int
     height: int
     rotation: int
     frames: int = Field(description="How many frames of it are stored")
+    poster_frame_id: str | None = Field(description="A stored frame to show in its place")
     state: VideoState
+    error: str | None
+    created_s: float
 
     @staticmethod
-    def of(video: types.Video) -> "Video":
+    def of(video: types.Video, project: str, poster_frame_id: int | None) -> "Video":
         """A video as it is shown in a list."""
-        return Video(**_video_fields(video))
+        return Video(**_video_fields(video, project, poster_frame_id))
 
 
 class VideoDetail(Video):
-    """A video with where it came from and what went wrong."""
+    """A video with where it came from."""
 
-    project: str
     source_uri: str
-    error: str | None
     container: str
     codec: str
     size_bytes: int
 
     @staticmethod
-    def with_project(video: types.Video, project: str) -> "VideoDetail":
+    def of(video: types.Video, project: str, poster_frame_id: int | None) -> "VideoDetail":
         """A video as it is shown alone."""
         return VideoDetail(
-            **_video_fields(video),
-            project=project,
+            **_video_fields(video, project, poster_frame_id),
             source_uri=video.source_uri,
-            error=video.error,
             container=video.container,
             codec=video.codec,
             size_bytes=video.size_bytes,
+        )
+
+
+class Playback(BaseModel):
+    """How a browser can show a video: the file at `url`, which is its source or the proxy made of it."""
+
+    kind: Literal["source", "proxy", "none"]
+    url: str | None
+    mime: str | None
+    reason: str | None = Field(description="Why there is nothing to play")
+    job_id: str | None = Field(description="The job that makes a proxy, when it has not ended")
+    n_frames: int
+    width: int
+    height: int
+
+    @staticmethod
+    def of(video: types.Video, found: "playback.Playback") -> "Playback":
+        """What was found out about playing a video, as it is shown."""
+        url = f"{ROOT}/videos/{video.id}/media?v={found.kind}"
+        return Playback(
+            kind=found.kind,
+            url=None if found.kind == "none" else url,
+            mime=found.mime,
+            reason=found.reason,
+            job_id=None if found.job_id is None else str(found.job_id),
+            n_frames=int(video.facts["n_frames"]),
+            width=video.width,
+            height=video.height,
         )
 
 
@@ -197,6 +226,28 @@ class Found(BaseModel):
                 for m in result.moments
             ],
             n_searched=result.n_searched,
+        )
+
+
+class Segmented(BaseModel):
+    """The mask of what was clicked on, in the size of the frame, and its box; nothing of it is stored."""
+
+    segmentation: Segmentation
+    bbox_xyxy: list[float] = Field(min_length=4, max_length=4)
+    confidence: float = Field(description="How well the mask fits the object, as the model judges it")
+    model_id: str
+    model_revision: str
+
+    @staticmethod
+    def of(segmented: clicks.Segmented) -> "Segmented":
+        """An answer to clicks as it is shown."""
+        found = segmented.refinement
+        return Segmented(
+            segmentation=Segmentation.of(found.mask),
+            bbox_xyxy=list(found.mask.bbox_xyxy),
+            confidence=found.confidence,
+            model_id=segmented.model_id,
+            model_revision=segmented.model_revision,
         )
 
 
@@ -474,17 +525,21 @@ class Issue(BaseModel):
         return Issue(item=issue.item, outcome=issue.outcome, reason=issue.reason)
 
 
-def _video_fields(video: types.Video) -> dict[str, Any]:
+def _video_fields(video: types.Video, project: str, poster_frame_id: int | None) -> dict[str, Any]:
     return {
         "id": str(video.id),
         "name": video.name,
         "sha256": video.sha256,
+        "project": project,
         "duration_s": video.duration_s,
         "width": video.width,
         "height": video.height,
         "rotation": video.rotation,
         "frames": video.frame_count,
+        "poster_frame_id": None if poster_frame_id is None else str(poster_frame_id),
         "state": video.state,
+        "error": video.error,
+        "created_s": video.created_s,
     }
 
 

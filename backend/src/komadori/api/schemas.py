@@ -23,7 +23,7 @@ from pydantic import (
 from komadori.core.masks import Rle
 from komadori.core.types import AnnotationStatus
 from komadori.db.repositories import projects
-from komadori.services import annotate, review
+from komadori.services import annotate, clicks, review
 from komadori.services.search import MAX_HITS
 
 ROOT = "/api/v1"
@@ -176,6 +176,24 @@ class Annotate(_Body):
         return self
 
 
+class Click(_Body):
+    """A point in pixels of the upright frame, on the object or, where it is not positive, beside it."""
+
+    x: Pixel
+    y: Pixel
+    is_positive: bool = True
+
+
+class Clicks(_Body):
+    """What tells one object from all else: points, a box around it, an annotation to begin with."""
+
+    model_config = _such_as(points=[{"x": 20, "y": 30, "is_positive": True}])
+
+    points: list[Click] = Field(default_factory=list, max_length=clicks.MAX_POINTS)
+    box_xyxy: Box | None = None
+    annotation_id: Id | None = Field(None, description="Of this frame; its mask is refined")
+
+
 class DrawAnnotation(_Body):
     """An object that a person has found; a mask brings its own box."""
 
@@ -270,3 +288,11 @@ class Embed(_Body):
 
     project: Name = projects.DEFAULT
     video_id: Id | None = None
+
+
+class NewSession(_Body):
+    """The token, given once by a browser."""
+
+    model_config = _such_as(token="what KOMADORI_TOKEN is set to")  # noqa: S106
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]

@@ -133,6 +133,7 @@ class Video:
     error: str | None
     facts: JsonDict
     frame_count: int = 0
+    created_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +261,43 @@ class ConceptPrompt:
             raise ValueError("expected points_xy (Q, 2) with point_is_positive (Q,)")
         if not self.text and not n_boxes and not n_points:
             raise ValueError("expected a text, a box or a point, got none of them")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClickPrompt:
+    """What tells one object in a frame from everything else: points, a box around it, a former mask.
+
+    Attributes:
+        points_xy: (Q, 2) float32 pixels.
+        point_is_positive: (Q,) bool, False for "this does not belong to it".
+        box_xyxy: (4,) float32 pixels, or None.
+        mask: In the size of the frame, what is to be refined, or None.
+    """
+
+    points_xy: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    point_is_positive: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    box_xyxy: NDArray[np.float32] | None = None
+    mask: Rle | None = None
+
+    def __post_init__(self) -> None:
+        n_points = len(self.points_xy)
+        if self.points_xy.shape != (n_points, 2) or self.point_is_positive.shape != (n_points,):
+            raise ValueError("expected points_xy (Q, 2) with point_is_positive (Q,)")
+        if self.box_xyxy is not None and self.box_xyxy.shape != (4,):
+            raise ValueError(f"expected box_xyxy (4,) or None, got {self.box_xyxy.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """The object that an :class:`ClickPrompt` means.
+
+    Attributes:
+        mask: In the size of the frame; it may be empty.
+        confidence: How well the mask fits the object, as the model judges it, in [0, 1].
+    """
+
+    mask: Rle
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -189,7 +189,7 @@ class EmbeddingRow(Base):
 
 
 class QueryRow(Base):
-    """A text or a picture that waits for its vector, or has it; also the cache of such vectors."""
+    """What a person waits for: a text or a picture to become a vector, which is kept, or clicks a mask."""
 
     __tablename__ = "queries"
     __table_args__ = (Index(None, "source", "kind", "content_key"), {"sqlite_autoincrement": True})
@@ -201,6 +201,7 @@ class QueryRow(Base):
     state: Mapped[str] = mapped_column(String(20), index=True)
     space_id: Mapped[int | None] = _reference("embedding_spaces.id")
     vector: Mapped[bytes | None] = mapped_column(LargeBinary)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
     created_s: Mapped[float] = mapped_column(Float)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from komadori.core import disk
 from komadori.core.errors import ConflictError, InputError, StorageError
@@ -55,6 +55,9 @@ class DatasetFolder(AbstractContextManager["DatasetFolder"]):
             )
         (directory / images).mkdir(parents=True)
         self._ledger = open_text(directory / LEDGER)
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -116,10 +116,25 @@ def request(
     return submit(ctx, KIND, project_id, parameters, chunks)
 
 
-def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress: Progress) -> ChunkResult:
+def run_chunk(
+    ctx: Context,
+    segmenter: ConceptSegmenter,
+    chunk: Chunk,
+    progress: Progress,
+    *,
+    between_frames: Callable[[], None] = lambda: None,
+) -> ChunkResult:
     """Annotate those frames of a chunk that the run has not seen.
 
     Where it is cancelled amid the chunk, the frames that are finished by then are kept.
+
+    Args:
+        ctx: The ports.
+        segmenter: The model.
+        chunk: Names the frames.
+        progress: Hears of each frame, and may stop the work.
+        between_frames: Called after every frame, so that a person who clicks waits for one frame
+            and not for the chunk.
     """
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
@@ -138,6 +153,7 @@ def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress:
                 progress.check_cancelled()
                 _annotate(ctx, segmenter, wanted, frame, found, issues)
                 progress.advance()
+                between_frames()
     except Cancelled:
         return ChunkResult(Counts(done=n_seen + len(found)), write=write, is_cancelled=True)
     return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)

@@ -103,7 +103,7 @@ def own_folder(exports: Path, project: str, format_name: str) -> Path:
 def masks_missing(n: int, title: str) -> InputError:
     """The error for a format of masks, where some annotations are only boxes."""
     return InputError(
-        f"Expected a mask of every annotation, as {title} has no place for a box alone; {n} have none.",
+        f"Expected a mask of every annotation, as {title} has no place for a box alone; got {n} without one.",
         hint="Choose a format that has boxes, such as coco or yolo-detect, or give these annotations masks.",
         code="masks-missing",
     )

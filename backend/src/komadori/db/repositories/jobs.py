@@ -190,6 +190,15 @@ def newest(session: Session, kind: str, parameters: JsonDict) -> Job | None:
     return None if found is None else get(session, found)
 
 
+def newest_of_video(session: Session, kind: str, video_id: int) -> Job | None:
+    """The last job of that kind for a video, which its parameters name."""
+    statement = select(func.max(JobRow.id)).where(
+        JobRow.kind == kind, JobRow.parameters["video_id"].as_integer() == video_id
+    )
+    found = session.scalar(statement)
+    return None if found is None else get(session, found)
+
+
 def live(session: Session, kind: str) -> list[Job]:
     """The jobs of that kind that have not ended, oldest first."""
     ids = session.scalars(select(JobRow.id).where(JobRow.kind == kind, JobRow.state.in_(LIVE)))
