@@ -34,6 +34,7 @@ export function Filmstrip({ set, frameId, onGo }: Props) {
   const t = useTexts(texts);
   const scroller = useRef<HTMLDivElement>(null);
   const place = set.places.get(frameId) ?? -1;
+  // eslint-disable-next-line react/incompatible-library -- nothing is memoised by a compiler here
   const virtual = useVirtualizer({
     horizontal: true,
     count: set.ids.length,

@@ -197,8 +197,9 @@ function useSelection({ frame, areEntriesKnown }: ShownFrame, scene: Scene): voi
   useEffect(() => {
     latest.current = scene;
   });
+  const known = areEntriesKnown ? frame.id : null;
   useEffect(() => {
-    const next = areEntriesKnown ? latest.current.firstUndecided() : null;
+    const next = known === null ? null : latest.current.firstUndecided();
     useView.getState().select(next === null ? [] : [next]);
-  }, [frame.id, areEntriesKnown]);
+  }, [known]);
 }

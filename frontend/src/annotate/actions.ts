@@ -1,6 +1,6 @@
 /** What a person can do to the objects of a frame. */
 import type { QueryClient } from "@tanstack/react-query";
-import type { Entry, FormerState, Status } from "./api";
+import type { Entry, Status } from "./api";
 import type { Edit } from "./canvas/types";
 import { grouped, type Grouped, nextUndecided } from "./objects";
 import { annotationsKey, factsOf, type FrameSet } from "./queries";
@@ -9,6 +9,7 @@ import { type Command, decision, drawing, edition, restoration, type Step, type 
 import { commands, outbox } from "./saving/session";
 import { merged, parts, shapeOf } from "./shapes";
 import { useView } from "./viewState";
+import type { State } from "./versions";
 
 /** What is on the page when something is done. */
 export interface Scene {
@@ -86,12 +87,12 @@ export function setClass(scene: Scene, className: string): void {
   run(scene, "class", targets.map((entry) => change(entry, { class_name: className })));
 }
 
-/** Keep what was drawn on the canvas; `className` is that of new objects. */
-export function keepEdit(scene: Scene, made: Edit, className: string): void {
+/** Keep what was drawn on the canvas; `className` is that of new objects, which may be selected then. */
+export function keepEdit(scene: Scene, made: Edit, className: string, isSelected: boolean): void {
   const shape = made.kind === "mask" ? shapeOf(made.mask) : { bbox_xyxy: made.bbox };
   if (made.objectId === null) {
     const id = draw(scene, made.frameId, className, shape);
-    if (made.frameId === scene.frameId) view().select([id]);
+    if (isSelected && made.frameId === scene.frameId) view().select([id]);
     return;
   }
   const before = entriesAtHand(scene, made.frameId)?.find(({ id }) => id === made.objectId);
@@ -139,7 +140,7 @@ export function removeSelected(scene: Scene): void {
 }
 
 /** Make an object what it was in a former revision. */
-export function restore(scene: Scene, entry: Entry, former: FormerState): void {
+export function restore(scene: Scene, entry: Entry, former: State): void {
   const { class_name, status, source, bbox_xyxy, segmentation, confidence, revision } = former;
   const state = { ...entry, class_name, status, source, bbox_xyxy, segmentation, confidence };
   run(scene, "restore", [restoration(entry, state, revision)]);

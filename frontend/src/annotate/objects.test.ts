@@ -17,6 +17,7 @@ function entry(id: string, className: string, confidence: number | null, status:
     prompt: null,
     run_id: null,
     created_s: 0,
+    created_by: null,
     changed_s: null,
     changed_by: null,
   };

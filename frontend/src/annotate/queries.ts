@@ -58,7 +58,7 @@ export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: un
   const { project, videoId } = walk;
   const table = useQuery({
     queryKey: ["frames", "table", project, videoId],
-    queryFn: ({ signal }) => server.frameTable({ project, video_id: videoId ?? undefined }, signal),
+    queryFn: ({ signal }) => server.frameTable({ project, videoId }, signal),
     placeholderData: keepPreviousData,
   });
   const named = useMemo(() => walk.frameIds ?? (walk.setKey === null ? null : keptFrames(walk.setKey)), [walk]);
@@ -83,13 +83,7 @@ export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: un
 
 async function chosenFrames({ project, videoId, className, isUndecided, searchText }: Walk, signal: AbortSignal): Promise<readonly string[]> {
   if (searchText !== null) return server.foundFrames(searchText, project, FROM_SEARCH, signal);
-  const filter = {
-    project,
-    video_id: videoId ?? undefined,
-    class_name: className ?? undefined,
-    only: isUndecided ? ("undecided" as const) : undefined,
-  };
-  return (await server.frameTable(filter, signal)).ids;
+  return (await server.frameTable({ project, videoId, className, isUndecided }, signal)).ids;
 }
 
 function setOf(table: server.FrameTable, ids: readonly string[]): FrameSet {

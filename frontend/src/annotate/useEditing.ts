@@ -3,16 +3,17 @@ import { useCallback, useRef, useState } from "react";
 import { useExplained } from "@/ui/states";
 import { showToast } from "@/ui/toasts";
 import { keepEdit, restore, type Scene } from "./actions";
-import type { Entry, FormerState } from "./api";
+import type { Entry } from "./api";
 import type { Edit } from "./canvas/types";
 import type { Classes } from "./useClasses";
 import { isWithoutClicks, usePrompting } from "./usePrompting";
 import { useView } from "./viewState";
+import type { State } from "./versions";
 
 export interface Editing {
   readonly prompting: ReturnType<typeof usePrompting>;
-  readonly keep: (edit: Edit) => void;
-  readonly restore: (entry: Entry, former: FormerState) => void;
+  readonly keep: (edit: Edit, isLeaving?: boolean) => void;
+  readonly restore: (entry: Entry, former: State) => void;
   /** While the class of something drawn is asked for. */
   readonly asking: { readonly choose: (className: string) => void; readonly cancel: () => void } | null;
 }
@@ -24,16 +25,16 @@ export function useEditing(scene: Scene, classes: Classes): Editing {
   const currentClass = useView((view) => view.currentClass);
   const onProblem = useClickProblem();
   const className = currentClass ?? classes.names[0] ?? null;
-  const keep = (edit: Edit) => {
+  const keep = (edit: Edit, isLeaving = false) => {
     if (edit.objectId === null && className === null) setWithoutClass(edit);
-    else keepEdit(scene, edit, className ?? "");
+    else keepEdit(scene, edit, className ?? "", !isLeaving);
   };
   const isOn = tool === "point" || tool === "box";
   const prompting = usePrompting({ frameId: scene.frameId, objectId, isOn, onEdit: keep, onProblem });
   const asking = withoutClass && {
     choose: (chosen: string) => {
       setWithoutClass(null);
-      keepEdit(scene, withoutClass, chosen);
+      keepEdit(scene, withoutClass, chosen, true);
     },
     cancel: () => setWithoutClass(null),
   };

@@ -22,7 +22,8 @@ interface Options {
   readonly objectId: string | null;
   /** Whether a tool is in use that asks the model. */
   readonly isOn: boolean;
-  readonly onEdit: (edit: Edit) => void;
+  /** `isLeaving`: something else has been chosen since. */
+  readonly onEdit: (edit: Edit, isLeaving: boolean) => void;
   readonly onProblem: (error: unknown) => void;
 }
 
@@ -46,13 +47,13 @@ export function usePrompting({ frameId, objectId, isOn, onEdit, onProblem }: Opt
   }, []);
 
   const end = useCallback(
-    (isKept: boolean): boolean => {
+    (isKept: boolean, isLeaving = false): boolean => {
       const prompting = current.current;
       request.current?.abort();
       if (prompting === null) return false;
       become(null);
       const { preview: mask, objectId: id } = prompting;
-      if (isKept && mask !== null) latest.current.onEdit({ kind: "mask", objectId: id, mask, frameId: prompting.frameId });
+      if (isKept && mask !== null) latest.current.onEdit({ kind: "mask", objectId: id, mask, frameId: prompting.frameId }, isLeaving);
       return true;
     },
     [become],
@@ -77,7 +78,13 @@ export function usePrompting({ frameId, objectId, isOn, onEdit, onProblem }: Opt
     [become],
   );
 
-  useEffect(() => () => void end(true), [frameId, objectId, isOn, end]);
+  const place = JSON.stringify([frameId, objectId, isOn]);
+  const lastPlace = useRef(place);
+  useEffect(() => {
+    if (lastPlace.current !== place) end(true, true);
+    lastPlace.current = place;
+  }, [place, end]);
+  useEffect(() => () => void end(true, true), [end]);
 
   const begun = (): Prompting => current.current ?? { frameId, objectId, points: [], box: null, preview: null, isAsking: false };
   return {
@@ -96,7 +103,7 @@ async function answer({ frameId, objectId, points, box }: Prompting, signal: Abo
   if (objectId !== null && outbox.unsavedIds().has(objectId)) await outbox.settled();
   const annotationId = objectId === null ? null : outbox.serverId(objectId);
   if (signal.aborted) throw signal.reason;
-  return (await refine(frameId, points, box, annotationId, signal)).segmentation;
+  return refine(frameId, points, box, annotationId, signal);
 }
 
 /** Whether the model at hand cannot be asked about single objects at all. */

@@ -10,6 +10,7 @@ const state: FormerState = {
   bbox_xyxy: [0, 0, 1, 1],
   segmentation: { size: [2, 2], counts: "a" },
   confidence: 0.5,
+  track_id: null,
   changed_s: 20,
   changed_by: "Aiko",
 };
@@ -23,10 +24,10 @@ const entry: Entry = {
   status: "accepted",
   source: "person",
   segmentation: { size: [2, 2], counts: "b" },
-  track_id: null,
   prompt: "cup",
   run_id: "1",
   created_s: 10,
+  created_by: null,
   changed_s: 30,
   changed_by: null,
 };

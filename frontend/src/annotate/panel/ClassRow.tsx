@@ -68,13 +68,13 @@ export function ClassRow({ group, isOpen, place, colour, onToggle, onDecide, onD
       <span className={styles["counts"]} aria-hidden>
         {nAccepted > 0 && (
           <>
-            <StatusIcon status="accepted" label="" />
+            <StatusIcon status="accepted" />
             {number(nAccepted)}
           </>
         )}
         {nProposed > 0 && (
           <>
-            <StatusIcon status="proposed" label="" />
+            <StatusIcon status="proposed" />
             {number(nProposed)}
           </>
         )}

@@ -5,10 +5,10 @@ import { useState } from "react";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
 import { useExplained } from "@/ui/states";
-import { type Entry, type FormerState, history } from "../api";
+import { type Entry, history } from "../api";
 import { statusTexts } from "../parts/StatusIcon";
 import { outbox } from "../saving/session";
-import { type Version, versionsOf } from "../versions";
+import { type State, type Version, versionsOf } from "../versions";
 import styles from "./HistoryPopover.module.css";
 
 const texts = defineTexts(
@@ -42,7 +42,7 @@ const texts = defineTexts(
 
 interface Props {
   readonly entry: Entry;
-  readonly onRestore: (entry: Entry, former: FormerState) => void;
+  readonly onRestore: (entry: Entry, former: State) => void;
 }
 
 /** Who did what to an object and when, with a way back. */

@@ -93,6 +93,7 @@ function List({ rows, ...rest }: ListProps) {
   const selected = useView((state) => state.selected);
   const select = useView((state) => state.select);
   const current = selected.at(-1);
+  // eslint-disable-next-line react/incompatible-library -- nothing is memoised by a compiler here
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_HEIGHT, overscan: 8 });
   const place = rows.findIndex(({ key }) => key === current);
   useEffect(() => {

@@ -53,15 +53,15 @@ export function ObjectRow({ entry, isTabStop, isUnsaved, onDecide }: Props) {
     if (isSelected && button.current?.closest("ul")?.contains(document.activeElement) === true) button.current.focus({ preventScroll: true });
   }, [isSelected]);
   const certainty = confidence === null ? t.drawn : confidence.toFixed(2);
-  const name = [entry.class_name, statuses[status], confidence === null ? t.drawn : t.score(certainty)].join(", ");
+  const name = [entry.class_name, statuses[status], confidence === null ? t.drawn : t.score(certainty), ...(isUnsaved ? [t.unsaved] : [])].join(", ");
   return (
     <div className={[styles["object"], isSelected ? styles["selected"] : "", isHidden ? styles["hidden"] : ""].join(" ")}>
       <button ref={button} type="button" className={styles["name"]} aria-pressed={isSelected} aria-label={name} tabIndex={tabIndex} onClick={(event) => choose(id, event)}>
-        <StatusIcon status={status} label="" />
+        <StatusIcon status={status} />
         <span className={confidence === null ? "" : styles["score"]}>{certainty}</span>
         {segmentation === null && <span className={styles["remark"]}>{t.box}</span>}
         {status === "rejected" && <span className={styles["remark"]}>{entry.class_name}</span>}
-        {isUnsaved && <CloudUpload className={styles["unsaved"]} role="img" aria-label={t.unsaved} />}
+        {isUnsaved && <CloudUpload className={styles["unsaved"]} aria-hidden />}
       </button>
       <Button look="quiet" tabIndex={tabIndex} aria-label={t.accept} pressed={status === "accepted"} className={styles["accept"] ?? ""} icon={<Check />} onClick={() => onDecide([entry], status === "accepted" ? "proposed" : "accepted")} />
       <Button look="quiet" tabIndex={tabIndex} aria-label={t.reject} pressed={status === "rejected"} className={styles["reject"] ?? ""} icon={<X />} onClick={() => onDecide([entry], status === "rejected" ? "proposed" : "rejected")} />

@@ -2,9 +2,10 @@ import { Trash2 } from "lucide-react";
 import { type FormEvent, useId, useState } from "react";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
-import type { Entry, FormerState } from "../api";
+import type { Entry } from "../api";
 import { HistoryPopover } from "./HistoryPopover";
 import styles from "./SelectedObject.module.css";
+import type { State } from "../versions";
 
 const texts = defineTexts(
   {
@@ -30,7 +31,7 @@ interface Props {
   readonly classes: readonly string[];
   readonly onClass: (className: string) => void;
   readonly onRemove: () => void;
-  readonly onRestore: (entry: Entry, former: FormerState) => void;
+  readonly onRestore: (entry: Entry, former: State) => void;
 }
 
 /** The selected object: its class, its history. */
@@ -73,7 +74,7 @@ function ClassForm({ className, classes, onClass }: { readonly className: string
       <input id={id} className={styles["input"]} list={`${id}-list`} value={name} maxLength={200} autoComplete="off" onChange={(event) => setName(event.target.value)} />
       <datalist id={`${id}-list`}>
         {classes.map((one) => (
-          <option key={one} value={one} />
+          <option key={one}>{one}</option>
         ))}
       </datalist>
       {cleaned !== className && (

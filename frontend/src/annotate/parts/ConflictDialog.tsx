@@ -70,7 +70,7 @@ function Side({ title, entry, around }: { readonly title: string; readonly entry
       <figcaption>
         <strong>{title}</strong>
         <span>
-          <StatusIcon status={entry.status} label="" /> {statuses[entry.status]} · {entry.class_name}
+          <StatusIcon status={entry.status} /> {statuses[entry.status]} · {entry.class_name}
         </span>
       </figcaption>
       <svg viewBox={`${x0} ${y0} ${x1 - x0} ${y1 - y0}`} aria-hidden>

@@ -2,7 +2,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
-import { countProposed, decideMatching } from "../api";
+import { acceptMatching, countProposed } from "../api";
 import { farDecision } from "../saving/commands";
 import { commands, outbox } from "../saving/session";
 import { useSettled } from "../saving/useSettled";
@@ -50,20 +50,20 @@ export function FarDecisionDialog({ decision, onDone, onClose }: Props) {
   const t = useTexts(texts);
   const { number } = useFormats();
   const { className, where, project, videoId, frameId, minScore } = decision;
-  const scope = { project, ...(where === "video" && videoId !== null && { video_id: videoId }) };
+  const place = { project, videoId: where === "video" ? videoId : null };
   const settled = useSettled();
   const count = useQuery({
-    queryKey: ["annotations", "open", className, scope],
-    queryFn: () => countProposed(className, scope),
+    queryKey: ["annotations", "open", className, place],
+    queryFn: () => countProposed(place, className),
     staleTime: 0,
     enabled: settled,
   });
   const accept = useMutation({
     mutationFn: async () => {
       await outbox.settled();
-      return decideMatching({ ...scope, status: "accepted", class_name: className, ...(minScore > 0 && { min_confidence: minScore }) });
+      return acceptMatching(place, className, minScore);
     },
-    onSuccess: ({ ids }) => {
+    onSuccess: (ids) => {
       if (ids.length > 0) commands.remember("accept", frameId, [farDecision(ids, "accepted")], ids.length);
       onDone(ids.length);
     },

@@ -1,5 +1,5 @@
 import { CircleCheck, CircleDashed, CircleX } from "lucide-react";
-import { defineTexts, useTexts } from "@/i18n";
+import { defineTexts } from "@/i18n";
 import type { Status } from "../api";
 import styles from "./StatusIcon.module.css";
 
@@ -10,9 +10,8 @@ export const statusTexts = defineTexts(
 
 const ICONS = { proposed: CircleDashed, accepted: CircleCheck, rejected: CircleX } as const;
 
-/** A status by its shape and its colour; its name is for those who see neither. */
-export function StatusIcon({ status, label }: { readonly status: Status; readonly label?: string }) {
-  const t = useTexts(statusTexts);
+/** A status by its shape and its colour; what is beside it says its name. */
+export function StatusIcon({ status }: { readonly status: Status }) {
   const Icon = ICONS[status];
-  return <Icon className={[styles["icon"], styles[status]].join(" ")} role="img" aria-label={label ?? t[status]} />;
+  return <Icon className={[styles["icon"], styles[status]].join(" ")} aria-hidden />;
 }

@@ -57,6 +57,7 @@ function drawn(change: Extract<Change, { kind: "draw" }>): Entry {
     prompt: null,
     run_id: null,
     created_s: 0,
+    created_by: null,
     changed_s: null,
     changed_by: null,
   };

@@ -22,6 +22,7 @@ function entry(id: string, values: Partial<Entry> = {}): Entry {
     prompt: "cup",
     run_id: "1",
     created_s: 0,
+    created_by: null,
     changed_s: null,
     changed_by: null,
     ...values,
