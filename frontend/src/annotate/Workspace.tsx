@@ -98,7 +98,7 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
         onDecide={deciding.decide}
         onDecideFar={deciding.askFar}
       >
-        <Selected scene={scene} classes={classes} onRestore={editing.restore} />
+        <Selected scene={scene} classes={classes} editing={editing} />
       </ObjectPanel>
       <div className={styles["film"]}>
         <Filmstrip set={set} frameId={frameId} onGo={onGo} />
@@ -171,10 +171,10 @@ function Stage({ scene, shown, classes, editing, canvas, place }: StageProps) {
 interface SelectedProps {
   readonly scene: Scene;
   readonly classes: Classes;
-  readonly onRestore: Editing["restore"];
+  readonly editing: Editing;
 }
 
-function Selected({ scene, classes, onRestore }: SelectedProps) {
+function Selected({ scene, classes, editing }: SelectedProps) {
   const ids = useView((view) => view.selected);
   const selected = useMemo(() => {
     const byId = new Map(scene.entries.map((entry) => [entry.id, entry]));
@@ -183,10 +183,11 @@ function Selected({ scene, classes, onRestore }: SelectedProps) {
   return (
     <SelectedObject
       selected={selected}
+      nextClass={editing.nextClass}
       classes={classes.names}
       onClass={(className) => setClass(scene, className)}
       onRemove={() => removeSelected(scene)}
-      onRestore={onRestore}
+      onRestore={editing.restore}
     />
   );
 }

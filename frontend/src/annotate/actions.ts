@@ -96,7 +96,9 @@ export function keepEdit(scene: Scene, made: Edit, className: string, isSelected
     return;
   }
   const before = entriesAtHand(scene, made.frameId)?.find(({ id }) => id === made.objectId);
-  if (before !== undefined) commands.run("shape", made.frameId, [change(before, shape)]);
+  if (before === undefined) return;
+  commands.run("shape", made.frameId, [change(before, shape)]);
+  scene.say("shape", 1);
 }
 
 function draw(scene: Scene, frameId: string, className: string, shape: Edited): string {

@@ -12,6 +12,8 @@ import type { State } from "./versions";
 
 export interface Editing {
   readonly prompting: ReturnType<typeof usePrompting>;
+  /** The class of what is drawn next; null: it is asked for then. */
+  readonly nextClass: string | null;
   readonly keep: (edit: Edit, isLeaving?: boolean) => void;
   readonly restore: (entry: Entry, former: State) => void;
   /** While the class of something drawn is asked for. */
@@ -24,10 +26,10 @@ export function useEditing(scene: Scene, classes: Classes): Editing {
   const objectId = useView((view) => view.selected[0] ?? null);
   const currentClass = useView((view) => view.currentClass);
   const onProblem = useClickProblem();
-  const className = currentClass ?? classes.names[0] ?? null;
+  const nextClass = currentClass ?? classes.names[0] ?? null;
   const keep = (edit: Edit, isLeaving = false) => {
-    if (edit.objectId === null && className === null) setWithoutClass(edit);
-    else keepEdit(scene, edit, className ?? "", !isLeaving);
+    if (edit.objectId === null && nextClass === null) setWithoutClass(edit);
+    else keepEdit(scene, edit, nextClass ?? "", !isLeaving);
   };
   const isOn = tool === "point" || tool === "box";
   const prompting = usePrompting({ frameId: scene.frameId, objectId, isOn, onEdit: keep, onProblem });
@@ -38,7 +40,7 @@ export function useEditing(scene: Scene, classes: Classes): Editing {
     },
     cancel: () => setWithoutClass(null),
   };
-  return { prompting, keep, asking, restore: (entry, former) => restore(scene, entry, former) };
+  return { prompting, nextClass, keep, asking, restore: (entry, former) => restore(scene, entry, former) };
 }
 
 /** Says why the model did not answer; that it cannot answer at all is said once. */

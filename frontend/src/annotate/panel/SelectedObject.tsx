@@ -14,7 +14,7 @@ const texts = defineTexts(
     className: "Class",
     change: "Change",
     remove: "Delete (it is kept as rejected)",
-    none: "Select an object, or draw one.",
+    next: "New objects",
   },
   {
     one: "選択中の物体",
@@ -22,32 +22,34 @@ const texts = defineTexts(
     className: "クラス",
     change: "変更",
     remove: "削除（却下として保持）",
-    none: "物体を選択するか、新しく描いてください。",
+    next: "新しい物体",
   },
 );
 
 interface Props {
   readonly selected: readonly Entry[];
+  /** The class of what is drawn next; null: it is asked for then. */
+  readonly nextClass: string | null;
   readonly classes: readonly string[];
   readonly onClass: (className: string) => void;
   readonly onRemove: () => void;
   readonly onRestore: (entry: Entry, former: State) => void;
 }
 
-/** The selected object: its class, its history. */
-export function SelectedObject({ selected, onRemove, onRestore, ...rest }: Props) {
+/** The selected object with its class and its history; without one, the class of what is drawn next. */
+export function SelectedObject({ selected, nextClass, onRemove, onRestore, ...rest }: Props) {
   const t = useTexts(texts);
   const { number } = useFormats();
   const [first] = selected;
   return (
     <section className={styles["selected"]} aria-label={t.one}>
       {first === undefined ? (
-        <p className={styles["none"]}>{t.none}</p>
+        <ClassForm key={nextClass} label={t.next} className={nextClass ?? ""} {...rest} />
       ) : (
         <>
-          {selected.length > 1 && <p className={styles["none"]}>{t.many(number(selected.length))}</p>}
+          {selected.length > 1 && <p className={styles["many"]}>{t.many(number(selected.length))}</p>}
           <div className={styles["line"]}>
-            <ClassForm key={`${first.id} ${first.class_name}`} className={first.class_name} {...rest} />
+            <ClassForm key={`${first.id} ${first.class_name}`} label={t.className} className={first.class_name} {...rest} />
             {selected.length === 1 && <HistoryPopover entry={first} onRestore={onRestore} />}
             <Button look="quiet" aria-label={t.remove} icon={<Trash2 />} onClick={onRemove} />
           </div>
@@ -57,7 +59,12 @@ export function SelectedObject({ selected, onRemove, onRestore, ...rest }: Props
   );
 }
 
-function ClassForm({ className, classes, onClass }: { readonly className: string } & Pick<Props, "classes" | "onClass">) {
+interface FormProps extends Pick<Props, "classes" | "onClass"> {
+  readonly label: string;
+  readonly className: string;
+}
+
+function ClassForm({ label, className, classes, onClass }: FormProps) {
   const t = useTexts(texts);
   const id = useId();
   const [name, setName] = useState(className);
@@ -69,7 +76,7 @@ function ClassForm({ className, classes, onClass }: { readonly className: string
   return (
     <form className={styles["form"]} onSubmit={submit}>
       <label htmlFor={id} className={styles["label"]}>
-        {t.className}
+        {label}
       </label>
       <input id={id} className={styles["input"]} list={`${id}-list`} value={name} maxLength={200} autoComplete="off" onChange={(event) => setName(event.target.value)} />
       <datalist id={`${id}-list`}>
