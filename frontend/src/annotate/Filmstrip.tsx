@@ -1,6 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { Check } from "lucide-react";
-import { type KeyboardEvent, useEffect, useRef } from "react";
+import { type KeyboardEvent, memo, useEffect, useRef } from "react";
 import { thumbnailUrl } from "@/api/client";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import styles from "./Filmstrip.module.css";
@@ -30,7 +30,7 @@ interface Props {
 }
 
 /** The frames that are walked through; the current one stays in view. */
-export function Filmstrip({ set, frameId, onGo }: Props) {
+export const Filmstrip = memo(function Filmstrip({ set, frameId, onGo }: Props) {
   const t = useTexts(texts);
   const scroller = useRef<HTMLDivElement>(null);
   const place = set.places.get(frameId) ?? -1;
@@ -63,7 +63,7 @@ export function Filmstrip({ set, frameId, onGo }: Props) {
       </div>
     </nav>
   );
-}
+});
 
 interface ItemProps {
   readonly set: FrameSet;

@@ -1,4 +1,4 @@
-import { type RefObject, useEffect, useMemo, useRef } from "react";
+import { memo, type RefObject, useEffect, useMemo, useRef } from "react";
 import { useLocation } from "wouter";
 import { useSettings } from "@/app/settings";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
@@ -25,6 +25,7 @@ import { useDeciding } from "./useDeciding";
 import { type Editing, useEditing } from "./useEditing";
 import { useScene } from "./useScene";
 import { type ShownFrame, useShownFrame } from "./useShownFrame";
+import { useStable } from "./useStable";
 import { useView } from "./viewState";
 import styles from "./Workspace.module.css";
 
@@ -66,6 +67,9 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
   const scene = useScene({ walk, set, shown, classes, onGo });
   const editing = useEditing(scene, classes);
   const deciding = useDeciding(scene, walk.project);
+  const decide = useStable(deciding.decide);
+  const askFar = useStable(deciding.askFar);
+  const go = useStable(onGo);
   const step = (by: 1 | -1) => {
     const place = set.places.get(frameId);
     const to = place === undefined ? set.ids[0] : set.ids[place + by];
@@ -79,7 +83,7 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
   return (
     <div className={styles["workspace"]}>
       <div className={styles["prompts"]}>
-        <PromptBar walk={walk} set={set} frameId={frameId} colourOfClass={classes.colourOfClass} />
+        <Prompts walk={walk} set={set} frameId={frameId} colourOfClass={classes.colourOfClass} />
       </div>
       <Tools scene={scene} canvas={canvas} />
       <div className={styles["middle"]}>
@@ -95,13 +99,13 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
         unsaved={scene.unsaved}
         classes={classes.names}
         colourOfClass={classes.colourOfClass}
-        onDecide={deciding.decide}
-        onDecideFar={deciding.askFar}
+        onDecide={decide}
+        onDecideFar={askFar}
       >
         <Selected scene={scene} classes={classes} editing={editing} />
       </ObjectPanel>
       <div className={styles["film"]}>
-        <Filmstrip set={set} frameId={frameId} onGo={onGo} />
+        <Filmstrip set={set} frameId={frameId} onGo={go} />
       </div>
       {asking !== null && <ClassPicker classes={classes.names} onChoose={asking.choose} onClose={asking.cancel} />}
       {deciding.dialog}
@@ -109,6 +113,8 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
     </div>
   );
 }
+
+const Prompts = memo(PromptBar);
 
 function Tools({ scene, canvas }: { readonly scene: Scene; readonly canvas: RefObject<CanvasHandle | null> }) {
   return (
@@ -163,7 +169,7 @@ function Stage({ scene, shown, classes, editing, canvas, place }: StageProps) {
       onPoint={prompting.addPoint}
       {...(doesBoxAsk && { onBoxPrompt: prompting.setBox })}
       onBrushSize={(size) => change({ brushSize: brushSizeOf(size) })}
-      label={t.canvas(number(place), number(objects.length), number(nOpen))}
+      label={t.canvas(number(place), number(objects.filter(({ status }) => status !== "rejected").length), number(nOpen))}
     />
   );
 }

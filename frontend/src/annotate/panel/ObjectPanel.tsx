@@ -1,11 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronDown, ChevronRight } from "lucide-react";
-import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from "react";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import type { Entry, Status } from "../api";
 import { type ClassGroup, type Grouped, neighbour } from "../objects";
 import { Range } from "../parts/Range";
 import { FIRST_MIN_SCORE, useMinScore, usePreferences } from "../settings";
+import { useStable } from "../useStable";
 import { useView } from "../viewState";
 import { ClassRow } from "./ClassRow";
 import styles from "./ObjectPanel.module.css";
@@ -57,7 +58,8 @@ export function ObjectPanel({ project, view, children, ...rest }: Props) {
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
   const [isRejectedOpen, setIsRejectedOpen] = useState(false);
   const rows = useMemo(() => rowsOf(view, folded, isRejectedOpen), [view, folded, isRejectedOpen]);
-  const toggle = (className: string) => setFolded((before) => new Set(before.has(className) ? [...before].filter((one) => one !== className) : [...before, className]));
+  const toggle = useStable((className: string) => setFolded((before) => new Set(before.has(className) ? [...before].filter((one) => one !== className) : [...before, className])));
+  const toggleRejected = useStable(() => setIsRejectedOpen((before) => !before));
   const isEmpty = rows.length === 0;
   return (
     <section className={styles["panel"]} aria-label={t.objects}>
@@ -75,7 +77,7 @@ export function ObjectPanel({ project, view, children, ...rest }: Props) {
       {isEmpty ? (
         <p className={styles["none"]}>{view.nBelow > 0 && minScore >= FIRST_MIN_SCORE ? t.allBelow : t.none}</p>
       ) : (
-        <List {...rest} rows={rows} onToggle={toggle} onToggleRejected={() => setIsRejectedOpen((before) => !before)} />
+        <List {...rest} rows={rows} onToggle={toggle} onToggleRejected={toggleRejected} />
       )}
       {children}
     </section>
@@ -88,7 +90,7 @@ interface ListProps extends Omit<Props, "project" | "view" | "children"> {
   readonly onToggleRejected: () => void;
 }
 
-function List({ rows, ...rest }: ListProps) {
+function List({ rows, unsaved, ...rest }: ListProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const selected = useView((state) => state.selected);
   const select = useView((state) => state.select);
@@ -99,6 +101,7 @@ function List({ rows, ...rest }: ListProps) {
   useEffect(() => {
     if (place >= 0) virtual.scrollToIndex(place, { align: "auto" });
   }, [place, virtual]);
+  const tabStop = place >= 0 ? place : rows.findIndex(({ kind }) => kind === "object");
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step !== 1 && step !== -1) return;
@@ -115,7 +118,7 @@ function List({ rows, ...rest }: ListProps) {
           return (
             row !== undefined && (
               <li key={key} className={styles["row"]} style={{ transform: `translateY(${start}px)` }}>
-                <RowContent row={row} isTabStop={place >= 0 ? index === place : index === rows.findIndex(({ kind }) => kind === "object")} {...rest} />
+                <RowContent row={row} isTabStop={index === tabStop} isUnsaved={unsaved.has(row.key)} {...rest} />
               </li>
             )
           );
@@ -125,12 +128,13 @@ function List({ rows, ...rest }: ListProps) {
   );
 }
 
-interface RowProps extends Omit<ListProps, "rows"> {
+interface RowProps extends Omit<ListProps, "rows" | "unsaved"> {
   readonly row: Row;
+  readonly isUnsaved: boolean;
   readonly isTabStop: boolean;
 }
 
-function RowContent({ row, isTabStop, unsaved, classes, colourOfClass, onDecide, onDecideFar, onToggle, onToggleRejected }: RowProps) {
+const RowContent = memo(function RowContent({ row, isTabStop, isUnsaved, classes, colourOfClass, onDecide, onDecideFar, onToggle, onToggleRejected }: RowProps) {
   const t = useTexts(texts);
   const { number } = useFormats();
   switch (row.kind) {
@@ -154,6 +158,6 @@ function RowContent({ row, isTabStop, unsaved, classes, colourOfClass, onDecide,
         </button>
       );
     case "object":
-      return <ObjectRow entry={row.entry} isTabStop={isTabStop} isUnsaved={unsaved.has(row.entry.id)} onDecide={onDecide} />;
+      return <ObjectRow entry={row.entry} isTabStop={isTabStop} isUnsaved={isUnsaved} onDecide={onDecide} />;
   }
-}
+});

@@ -1,5 +1,5 @@
 import { Check, CloudUpload, Eye, EyeOff, X } from "lucide-react";
-import { type MouseEvent, useEffect, useRef } from "react";
+import { memo, type MouseEvent, useEffect, useRef } from "react";
 import { defineTexts, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
 import type { Entry, Status } from "../api";
@@ -39,7 +39,7 @@ interface Props {
 }
 
 /** One object: how certain it is, how it was decided, and whether it is in sight. */
-export function ObjectRow({ entry, isTabStop, isUnsaved, onDecide }: Props) {
+export const ObjectRow = memo(function ObjectRow({ entry, isTabStop, isUnsaved, onDecide }: Props) {
   const t = useTexts(texts);
   const statuses = useTexts(statusTexts);
   const { id, status, confidence, segmentation } = entry;
@@ -68,7 +68,7 @@ export function ObjectRow({ entry, isTabStop, isUnsaved, onDecide }: Props) {
       <Button look="quiet" tabIndex={tabIndex} aria-label={isHidden ? t.show : t.hide} icon={isHidden ? <EyeOff /> : <Eye />} onClick={() => toggleHidden([id])} />
     </div>
   );
-}
+});
 
 /** With Shift or Ctrl an object is added to the selection, or taken from it. */
 function choose(id: string, event: MouseEvent): void {

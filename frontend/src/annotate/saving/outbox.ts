@@ -60,6 +60,7 @@ export class Outbox {
   /** New objects keep the id that they were drawn under, so that nothing on the page changes its name. */
   #serverIds = new Map<string, string>();
   #localIds = new Map<string, string>();
+  #renamed = new WeakMap<Entry, Entry>();
   #listeners = new Set<() => void>();
   #settled: (() => void)[] = [];
 
@@ -91,10 +92,7 @@ export class Outbox {
 
   /** The annotations of a frame with everything that is on its way. */
   view(frameId: string, entries: readonly Entry[]): readonly Entry[] {
-    const named = entries.map((entry) => {
-      const local = this.#localIds.get(entry.id);
-      return local === undefined ? entry : { ...entry, id: local };
-    });
+    const named = this.#localIds.size === 0 ? entries : entries.map((entry) => this.#named(entry));
     return this.#tasks.reduce<readonly Entry[]>(
       (shown, { change }) => (change.frameId === frameId || change.frameId === null ? applied(shown, change) : shown),
       named,
@@ -161,6 +159,15 @@ export class Outbox {
     else this.#drop(task);
     this.listener.saved(theirs.frame_id, [theirs]);
     this.#resume();
+  }
+
+  /** An entry under the name that it has on this page; the same one for the same entry. */
+  #named(entry: Entry): Entry {
+    const local = this.#localIds.get(entry.id);
+    if (local === undefined) return entry;
+    const known = this.#renamed.get(entry) ?? { ...entry, id: local };
+    this.#renamed.set(entry, known);
+    return known;
   }
 
   #drop(task: Task): void {
