@@ -2458,8 +2458,6 @@ export interface components {
             rotation: number;
             /** Sha256 */
             sha256: string;
-            /** Size Bytes */
-            size_bytes: number;
             state: components["schemas"]["VideoState"];
             /** Width */
             width: number;

@@ -56,6 +56,7 @@ export const texts = defineTexts(
     commit: "Finish the edit",
     cancel: "Cancel the edit",
     remove: "Delete the object",
+    setClass: "Give the class with this number",
     fit: "Fit the frame",
     play: "Play or pause",
   },
@@ -104,6 +105,7 @@ export const texts = defineTexts(
     commit: "編集を確定",
     cancel: "編集を取消",
     remove: "物体を削除",
+    setClass: "番号のクラスにする",
     fit: "全体を表示",
     play: "再生・停止",
   },
@@ -159,6 +161,7 @@ export const ACTIONS: readonly Action[] = [
   action("annotate", "commit", "Enter"),
   action("annotate", "cancel", "Escape"),
   action("annotate", "remove", "Delete"),
+  action("annotate", "setClass", "1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9"),
   action("annotate", "fit", "0"),
   action("annotate", "play", "k"),
 ];
