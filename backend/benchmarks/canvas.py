@@ -51,12 +51,14 @@ SCRIPT = """
   };
   const isSame = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
   const host = () => layer("masks").parentElement;
-  const wheel = (options) =>
+  const wheel = (options) => {
     const at = { clientX: 720, clientY: 450, cancelable: true };
     host().dispatchEvent(new WheelEvent("wheel", { ...at, ...options }));
-  const point = (x, y, type = "pointermove") =>
+  };
+  const point = (x, y, type = "pointermove") => {
     const at = { clientX: x, clientY: y, pointerId: 1, button: 0, bubbles: true };
     host().dispatchEvent(new PointerEvent(type, at));
+  };
   const frames = async (n, step) => {
     const start = performance.now();
     for (let i = 0; i < n; i += 1) { step(i); await frame(); }
