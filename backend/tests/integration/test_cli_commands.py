@@ -147,6 +147,26 @@ def test_an_export_goes_to_the_folder_as_seen_from_here(
     assert (tmp_path / "all" / "manifest.json").is_file()
 
 
+def test_an_export_without_a_folder_says_where_it_went(shell: Shell) -> None:
+    status, out, err = shell.run("export", "--format", "yolo-segment", "--status", "all")
+
+    assert (status, err) == (0, "")
+    folder = Path(out.strip().rpartition(" in ")[2])
+    assert folder.name == "default-yolo-segment"
+    assert (folder / "dataset.yaml").is_file()
+
+
+def test_a_preview_writes_nothing(shell: Shell, tmp_path: Path) -> None:
+    found = shell.json("export", str(tmp_path / "dataset"), "--preview", "--status", "all")
+
+    assert set(found) == {"n_images", "n_annotations", "classes", "samples", "warnings"}
+    assert found["n_annotations"] == sum(share["n"] for share in found["classes"])
+    status, out, _ = shell.run("export", "--preview", "--status", "all")
+    assert status == 0
+    assert out.startswith(f"{found['n_annotations']} annotations on {found['n_images']} images\n")
+    assert not (tmp_path / "dataset").exists()
+
+
 def test_verify(shell: Shell) -> None:
     status, out, _ = shell.run("verify", "1")
 

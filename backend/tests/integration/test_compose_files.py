@@ -231,7 +231,8 @@ def test_the_file_env_of_the_root_is_read_but_paths_of_this_machine_are_not_take
     for file in DOCKER.glob("*.yml"):
         (copy / file.name).write_bytes(file.read_bytes())
     (tmp_path / ".env").write_text(
-        "HF_TOKEN=hf_secret\nKOMADORI_HOME=/home/me\nKOMADORI_MODELS=/home/me/models\nKOMADORI_URL=http://127.0.0.1:9\n"
+        "HF_TOKEN=hf_secret\nKOMADORI_HOME=/home/me\nKOMADORI_MODELS=/home/me/models\n"
+        "KOMADORI_EXPORTS=/home/me/exports\nKOMADORI_URL=http://127.0.0.1:9\n"
         "KOMADORI_EMBEDDER=siglip2-demo\nKOMADORI_TOKEN=t0ken\n"
     )
     for name, service in services(str(copy / BASE), str(copy / GPU)).items():
@@ -243,6 +244,7 @@ def test_the_file_env_of_the_root_is_read_but_paths_of_this_machine_are_not_take
         assert environment["KOMADORI_EMBEDDER"] == "siglip2-demo"
         assert environment["KOMADORI_TOKEN"] == "t0ken"
         assert (environment["KOMADORI_HOME"], environment["KOMADORI_MODELS"]) == ("/data", "/models")
+        assert environment["KOMADORI_EXPORTS"] == "/exports"
         assert environment["KOMADORI_URL"] == "http://api:8000"
 
 

@@ -9,8 +9,8 @@ import pytest
 from komadori.core import masks
 from komadori.core.errors import ConflictError, InputError, NotFoundError
 from komadori.core.masks import Rle
-from komadori.core.types import Annotation, AnnotationSource, AnnotationStatus, JsonDict
-from komadori.db.repositories import annotations
+from komadori.core.types import Annotation, AnnotationSource, AnnotationStatus, FormerState
+from komadori.db.repositories import revisions
 from komadori.services import annotate, review
 from komadori.services.annotate import Targets
 from tests.support.app import seed_video
@@ -28,9 +28,9 @@ def system(tmp_path: Path) -> Iterator[Pipeline]:
         yield made
 
 
-def history(system: Pipeline, annotation: Annotation) -> list[JsonDict]:
+def history(system: Pipeline, annotation: Annotation) -> list[FormerState]:
     with system.ctx.sessions.read() as session:
-        return annotations.history(session, annotation.id)
+        return revisions.history(session, annotation.id)
 
 
 def block(height: int = 48, width: int = 64) -> Rle:
@@ -42,25 +42,24 @@ def block(height: int = 48, width: int = 64) -> Rle:
 def test_deciding_makes_a_revision_and_keeps_the_former_state(system: Pipeline) -> None:
     before = system.annotations()
 
-    accepted = review.decide(system.ctx, [a.id for a in before], AnnotationStatus.ACCEPTED)
+    review.decide(system.ctx, [a.id for a in before], AnnotationStatus.ACCEPTED)
 
+    accepted = system.annotations()
     assert {a.status for a in accepted} == {AnnotationStatus.ACCEPTED}
     assert {a.revision for a in accepted} == {2}
     assert {a.source for a in accepted} == {AnnotationSource.MODEL}
     [former] = history(system, before[0])
-    assert (former["revision"], former["status"], former["source"]) == (1, "proposed", "model")
-    assert former["bbox_xyxy"] == list(before[0].bbox_xyxy)
-    assert before[0].mask is not None
-    assert former["mask"] == before[0].mask.counts.decode()
+    assert (former.revision, former.status, former.source) == (1, "proposed", "model")
+    assert (former.bbox_xyxy, former.mask) == (before[0].bbox_xyxy, before[0].mask)
 
 
 def test_deciding_the_same_again_is_no_revision(system: Pipeline) -> None:
     ids = [a.id for a in system.annotations()]
     review.decide(system.ctx, ids, AnnotationStatus.REJECTED)
 
-    again = review.decide(system.ctx, ids * 2, AnnotationStatus.REJECTED)
+    review.decide(system.ctx, ids * 2, AnnotationStatus.REJECTED)
 
-    assert [a.revision for a in again] == [2, 2]
+    assert [a.revision for a in system.annotations()] == [2, 2]
 
 
 def test_deciding_is_all_or_nothing(system: Pipeline) -> None:
@@ -109,13 +108,13 @@ def test_each_change_is_in_the_history_in_order(system: Pipeline) -> None:
 
     states = history(system, proposal)
 
-    assert [(s["revision"], s["status"]) for s in states] == [
+    assert [(s.revision, s.status) for s in states] == [
         (1, "proposed"),
         (2, "accepted"),
         (3, "accepted"),
     ]
-    assert states[0]["mask"] is not None
-    assert [s["mask"] for s in states[1:]] == [None, None]
+    assert states[0].mask is not None
+    assert [s.mask for s in states[1:]] == [None, None]
 
 
 def test_a_stale_revision_is_a_conflict_and_changes_nothing(system: Pipeline) -> None:

@@ -62,7 +62,7 @@ def start_up(home: Path, settings: Mapping[str, str] | None = None, *, port: int
     with said.open("w") as file:
         process = subprocess.Popen(
             [*KOMADORI, "up", "--home", str(home), "--port", str(port)],
-            env=environment(**(settings or {})),
+            env=environment(KOMADORI_EXPORTS=f"{home}-exports", **(settings or {})),
             cwd=home.parent,
             stdout=file,
             stderr=subprocess.STDOUT,

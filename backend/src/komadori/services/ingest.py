@@ -112,7 +112,7 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         duration_s=facts.duration_s,
         width=facts.width,
         height=facts.height,
-        facts=facts.to_dict(),
+        facts=source_file.with_stamp(facts.to_dict(), stamp),
     )
     return ChunkResult(Counts(), write=lambda session: _plan(ctx, session, job, new, stamp, index))
 

@@ -1,0 +1,3 @@
+export default function AnnotatePage() {
+  return <h1>AnnotatePage</h1>;
+}
