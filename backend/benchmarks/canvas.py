@@ -51,10 +51,14 @@ SCRIPT = """
   };
   const isSame = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
   const host = () => layer("masks").parentElement;
-  const wheel = (options) =>
-    host().dispatchEvent(new WheelEvent("wheel", { clientX: 720, clientY: 450, cancelable: true, ...options }));
-  const point = (x, y, type = "pointermove") =>
-    host().dispatchEvent(new PointerEvent(type, { clientX: x, clientY: y, pointerId: 1, button: 0, bubbles: true }));
+  const wheel = (options) => {
+    const at = { clientX: 720, clientY: 450, cancelable: true };
+    host().dispatchEvent(new WheelEvent("wheel", { ...at, ...options }));
+  };
+  const point = (x, y, type = "pointermove") => {
+    const at = { clientX: x, clientY: y, pointerId: 1, button: 0, bubbles: true };
+    host().dispatchEvent(new PointerEvent(type, at));
+  };
   const frames = async (n, step) => {
     const start = performance.now();
     for (let i = 0; i < n; i += 1) { step(i); await frame(); }
@@ -112,7 +116,11 @@ SCRIPT = """
     },
     pan: (n) => frames(n, (i) => wheel({ deltaX: i % 60 < 30 ? 7 : -7, deltaY: i % 40 < 20 ? 4.5 : -4.5 })),
     zoom: (n) => frames(n, (i) => wheel({ deltaY: i % 60 < 30 ? -4.5 : 4.5, ctrlKey: true })),
-    rest: async () => { await new Promise((resolve) => setTimeout(resolve, 200)); await quiet(30); return []; },
+    rest: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await quiet(30);
+      return [];
+    },
     fit: async () => { trial.handle().fit(); await quiet(30); return []; },
     brush: async (n) => {
       const [id] = ids();
@@ -144,7 +152,7 @@ SCRIPT = """
 def main() -> None:
     """Measure both scenes, and write the result."""
     results: dict[str, Any] = {
-        "what": "Milliseconds from an action to the drawn canvas, and of the main thread for it; 1440 x 900, no GPU",
+        "what": "Milliseconds from an action to the drawn canvas, and of the main thread; 1440 x 900, no GPU",
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
     }
     with canvas_page() as page:
@@ -194,7 +202,16 @@ def measured(page: Page, n_objects: int, radius: int) -> dict[str, Any]:
 def canvas_page() -> Iterator[Page]:
     """The page with the canvas alone, built and served on a free port of this machine."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        build = ["npx", "--no-install", "vite", "build", "--config", "tests/canvas/vite.config.ts", "--outDir", folder]
+        build = [
+            "npx",
+            "--no-install",
+            "vite",
+            "build",
+            "--config",
+            "tests/canvas/vite.config.ts",
+            "--outDir",
+            folder,
+        ]
         subprocess.run(build, cwd=FRONTEND, check=True, stdout=subprocess.DEVNULL)
         handler = functools.partial(QuietHandler, directory=folder)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -1,4 +1,4 @@
-"""One system from the installed wheel for all tests in the browser; each test has a project of its own in it."""
+"""One system from the installed wheel for all tests in the browser; each has a project of its own in it."""
 
 import itertools
 from collections.abc import Callable, Iterator

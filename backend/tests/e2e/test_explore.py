@@ -72,7 +72,9 @@ def test_an_input_method_searches_once_at_its_commit(explored: Tab) -> None:
     keyboard = page.context.new_cdp_session(page)
 
     for text in ("あ", "あか", "あかい", "赤い"):
-        keyboard.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
+        keyboard.send(
+            "Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)}
+        )
     page.wait_for_timeout(600)
     during = list(asked)
     keyboard.send("Input.insertText", {"text": "赤い"})
@@ -83,7 +85,9 @@ def test_an_input_method_searches_once_at_its_commit(explored: Tab) -> None:
     assert len(asked) == 1
 
 
-def test_a_picture_that_is_pasted_is_searched_with_and_cleared_by_one_click(explored: Tab, system: RunningUp) -> None:
+def test_a_picture_that_is_pasted_is_searched_with_and_cleared_by_one_click(
+    explored: Tab, system: RunningUp
+) -> None:
     page = explored.open("/explore")
     wanted = tiles(page)[7]
     with system.client() as client:

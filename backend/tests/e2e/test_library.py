@@ -65,7 +65,9 @@ def test_a_video_is_deleted_after_a_question(tab: Tab, system: RunningUp, footag
         assert client.videos(tab.project) == []
 
 
-def test_eight_tabs_follow_the_same_job(browser: Browser, system: RunningUp, project: str, footage: Path) -> None:
+def test_eight_tabs_follow_the_same_job(
+    browser: Browser, system: RunningUp, project: str, footage: Path
+) -> None:
     with tab_of(browser, system.url, project) as first:
         tabs = [first, *(new_tab(first.page.context, system.url, project) for _ in range(7))]
         for tab in tabs:

@@ -25,8 +25,8 @@ if (localStorage.getItem("komadori.settings") === null)
 class Tab:
     """A page of the UI.
 
-    ``errors`` are those of its console and scripts, and answers of the server that say so; ``foreign`` are requests
-    to other origins.
+    ``errors`` are those of its console and scripts, and answers of the server that say so; ``foreign``
+    are requests to other origins.
     """
 
     page: Page
@@ -42,9 +42,7 @@ class Tab:
 
     def watch(self) -> None:
         """Take note of what goes wrong from now on."""
-        self.page.on(
-            "console", lambda said: self.errors.append(said.text) if said.type == "error" else None
-        )
+        self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self._look_where)
         self.page.on("response", self._look_how)
@@ -108,8 +106,11 @@ def drop_files(page: Page, selector: str, paths: list[Path], media_type: str = "
     transfer = page.evaluate_handle(
         """([files, type]) => {
             const transfer = new DataTransfer()
-            for (const [name, bytes] of files)
-              transfer.items.add(new File([new Uint8Array(bytes)], name, { type: name.endsWith('.txt') ? 'text/plain' : type }))
+            for (const [name, bytes] of files) {
+              const isText = name.endsWith('.txt')
+              const file = new File([new Uint8Array(bytes)], name, { type: isText ? 'text/plain' : type })
+              transfer.items.add(file)
+            }
             return transfer
         }""",
         [contents, media_type],

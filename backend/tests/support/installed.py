@@ -27,7 +27,9 @@ class Installation:
     def path(self) -> str:
         """A PATH without Node."""
         return os.pathsep.join(
-            place for place in os.get_exec_path() if not any((Path(place) / name).exists() for name in ("node", "npm"))
+            place
+            for place in os.get_exec_path()
+            if not any((Path(place) / name).exists() for name in ("node", "npm"))
         )
 
 
@@ -42,7 +44,17 @@ def install_wheel(folder: Path) -> Installation:
     packages = environment / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     # A path in a .pth file brings its packages, but not its own .pth files: the checkout stays out of reach.
     (packages / "borrowed.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    install = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet"]
-    subprocess.run([*install, "--no-deps", "--no-index", "--ignore-installed", str(wheel)], check=True, timeout=300)
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(environment / "bin" / "python"),
+        "install",
+        "--quiet",
+    ]
+    subprocess.run(
+        [*install, "--no-deps", "--no-index", "--ignore-installed", str(wheel)], check=True, timeout=300
+    )
     shutil.rmtree(wheels)
     return Installation(environment)

@@ -318,6 +318,7 @@ def _mux(
     container: OutputContainer, stream: VideoStream, packet: "Packet[VideoStream]", when: tuple[int, int, int]
 ) -> None:
     """Write a packet with its pts, dts and duration."""
+    assert stream.time_base is not None
     packet.stream, packet.time_base = stream, stream.time_base
     packet.pts, packet.dts, packet.duration = when
     container.mux_one(packet)
