@@ -25,7 +25,7 @@ from komadori.ml.smaller_batches import BatchingEmbedder, BatchingSegmenter, Bat
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
 from komadori.queueing.outbox import Outbox
-from komadori.services import annotate, backup, clicks, delete, embed, export, ingest, models, verify
+from komadori.services import annotate, backup, clicks, delete, embed, export, ingest, models, proxy, verify
 from komadori.services.audit.look import Store
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
@@ -51,6 +51,7 @@ def open_context(
     home = settings.home.absolute()
     return Context(
         home=home,
+        exports=settings.exports_dir.absolute(),
         sessions=Sessions(settings.effective_database_url, patience_s=patience_s),
         blobs=registry.factory("stores", "local")(home / "blobs"),
         queue=queue or _broker(settings),
@@ -246,6 +247,7 @@ class WorkerParts:
                 ingest.DECODE: ingest.run_decode,
                 export.KIND: export.run_chunk,
                 verify.KIND: verify.run_chunk,
+                proxy.KIND: proxy.run_chunk,
                 delete.KIND: delete.run_chunk,
                 models.KIND: self._pull,
             }.items()

@@ -6,7 +6,7 @@ it with care and never renamed.
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -36,6 +36,12 @@ class Page(Answer):
     next_cursor: str | None = None
 
 
+class Session(Answer):
+    """How the API is entered."""
+
+    has_ui: bool
+
+
 class Project(Answer):
     """A project."""
 
@@ -55,6 +61,23 @@ class Video(Answer):
     rotation: int
     frames: int
     state: str
+
+
+class ClassCount(Answer):
+    """A class, and how many annotations of it there are."""
+
+    name: str
+    n: int
+
+
+class ExportPreview(Answer):
+    """What an export would hold; ``samples`` are ids of frames."""
+
+    n_images: int
+    n_annotations: int
+    classes: Sequence[ClassCount]
+    samples: Sequence[str]
+    warnings: Sequence[str]
 
 
 class Upload(Answer):
@@ -80,12 +103,13 @@ class Frame(Answer):
 
 
 class Hit(Answer):
-    """A frame that answers a search."""
+    """A frame that answers a search; ``band`` says what its score is worth."""
 
     frame_id: str
     video_id: str
     pts_s: float
     score: float
+    band: Literal["strong", "maybe", "none"] = "maybe"
 
 
 class Moment(Answer):
@@ -98,8 +122,23 @@ class Moment(Answer):
     score: float
 
 
+class ScoreScale(Answer):
+    """What scores are worth among the frames that were searched."""
+
+    null_mean: float
+    null_std: float
+    n_null: int
+    strong_from: float
+    maybe_from: float
+    n_strong: int
+    n_maybe: int
+
+
 class SearchAnswer(Answer):
-    """The hits of a search, best first; ``n_searched`` frames were looked at."""
+    """The hits of a search, best first; ``n_searched`` frames were looked at.
+
+    Without a ``scale`` there were too few of them to say what the scores are worth.
+    """
 
     unpublished = frozenset({"n_searched"})
 
@@ -107,6 +146,12 @@ class SearchAnswer(Answer):
     hits: Sequence[Hit]
     moments: Sequence[Moment]
     n_searched: int = 0
+    scale: ScoreScale | None = None
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether nothing here matches, by all that can be said."""
+        return self.scale is not None and not self.scale.n_strong + self.scale.n_maybe
 
 
 class Segmentation(Answer):
@@ -127,6 +172,27 @@ class Annotation(Answer):
     status: str
     track_id: int | str | None = None
     segmentation: Segmentation | None = None
+
+
+class Revision(Answer):
+    """What an annotation is, or was in an earlier revision."""
+
+    revision: int
+    class_name: str
+    status: str
+    source: str
+    bbox_xyxy: tuple[float, float, float, float]
+    confidence: float | None
+    segmentation: Segmentation | None = None
+    changed_s: float | None
+    changed_by: str | None
+
+
+class LatestRevision(Revision):
+    """What an annotation is now, with its origin."""
+
+    created_s: float
+    created_by: str | None
 
 
 class Chunk(Answer):

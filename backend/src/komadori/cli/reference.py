@@ -5,7 +5,19 @@ from typing import Any
 
 from typer.main import get_command
 
-from komadori.cli.answers import Annotation, Answer, Chunk, Frame, Hit, Job, Moment, SearchAnswer, Video
+from komadori.cli.answers import (
+    Annotation,
+    Answer,
+    Chunk,
+    Frame,
+    Hit,
+    Job,
+    Moment,
+    Revision,
+    ScoreScale,
+    SearchAnswer,
+    Video,
+)
 from komadori.cli.main import app
 
 _INTRODUCTION = """\
@@ -27,7 +39,9 @@ _SHAPES: tuple[tuple[str, type[Answer]], ...] = (
     ("`search`", SearchAnswer),
     ("a hit", Hit),
     ("a moment", Moment),
+    ("a scale", ScoreScale),
     ("`annotations`, each", Annotation),
+    ("`annotations --history`, each", Revision),
     ("`jobs show`", Job),
     ("a chunk", Chunk),
 )

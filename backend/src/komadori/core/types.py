@@ -133,6 +133,7 @@ class Video:
     error: str | None
     facts: JsonDict
     frame_count: int = 0
+    created_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ class Frame:
     """One decoded picture, named by its place in the stream and never by index / fps.
 
     ``decode_index`` counts the visible frames of the stream in presentation order;
-    ``width`` and ``height`` are those of the stored, upright picture.
+    ``width`` and ``height`` are those of the stored, upright picture; ``mean_colour`` is 0xRRGGBB, None
+    for frames that were stored before it was kept.
     """
 
     id: int
@@ -158,6 +160,7 @@ class Frame:
     is_key: bool
     is_suspect: bool
     transform: JsonDict
+    mean_colour: int | None = None
 
     @property
     def pts_s(self) -> float:
@@ -337,7 +340,13 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A labelled object in a frame, proposed by a model or made by a person."""
+    """A labelled object in a frame, proposed by a model or made by a person.
+
+    Attributes:
+        created_by: Who drew it; None for a proposal, and where nobody said.
+        changed_s: When a person last drew, changed or decided it; None for an untouched proposal.
+        changed_by: Who that was, where they said so.
+    """
 
     id: int
     frame_id: int
@@ -351,6 +360,26 @@ class Annotation:
     track_id: int | None
     run_id: int | None
     prompt: str | None
+    created_s: float
+    created_by: str | None
+    changed_s: float | None
+    changed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FormerState:
+    """What an annotation was in an earlier revision, and when who ended that."""
+
+    revision: int
+    class_name: str
+    bbox_xyxy: tuple[float, float, float, float]
+    mask: Rle | None
+    confidence: float | None
+    source: AnnotationSource
+    status: AnnotationStatus
+    track_id: int | None
+    changed_s: float
+    changed_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +392,30 @@ class AnnotationRun:
     model_revision: str
     prompts: Sequence[str]
     thresholds: JsonDict
+    created_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSummary:
+    """How many annotations a class has, and in how many frames; rejected ones count for no frame."""
+
+    name: str
+    n_accepted: int
+    n_proposed: int
+    n_rejected: int
+    n_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSummary:
+    """How much of a project is there, and how much of it is reviewed."""
+
+    n_videos: int
+    n_frames: int
+    n_frames_with_proposals: int
+    n_frames_accepted: int
+    n_annotations: int
+    classes: Sequence[ClassSummary]
 
 
 @dataclass(frozen=True, slots=True)

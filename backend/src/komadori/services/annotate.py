@@ -43,6 +43,9 @@ from komadori.services.jobs import ChunkResult, split, submit
 KIND = "annotate"
 MAX_PROMPTS = 200
 
+TRY_FRAMES = 16
+"""Who names so few frames looks at each as soon as it is done, so each is a chunk of its own."""
+
 _Found = list[tuple[str, Detections]]
 """By prompt, in the order of the prompts."""
 
@@ -107,7 +110,9 @@ def request(
             code="no-frames",
         )
     parameters: dict[str, object] = {**wanted.as_json(), "force": force}
-    chunks = split(KIND, Queue.SAM3, "frame_ids", frame_ids, ctx.options.annotate_chunk_frames)
+    is_try = 0 < len(targets.frame_ids) <= TRY_FRAMES
+    chunk_frames = 1 if is_try else ctx.options.annotate_chunk_frames
+    chunks = split(KIND, Queue.SAM3, "frame_ids", frame_ids, chunk_frames)
     return submit(ctx, KIND, project_id, parameters, chunks)
 
 

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from komadori.core.types import EmbeddingSpace
 from komadori.db.session import Sessions
@@ -49,12 +50,20 @@ class ReaperMemory:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One for each process, made by the bootstrap."""
+    """One for each process, made by the bootstrap; ``actor`` is the person for whom it works, if known."""
 
     home: Path
+    exports: Path
     sessions: Sessions
     blobs: BlobStore
     queue: JobQueue
     index_of: Callable[[EmbeddingSpace], VectorIndex]
     options: Options
     memory: ReaperMemory = field(default_factory=ReaperMemory)
+    scales: dict[Any, Any] = field(default_factory=dict)
+    """What ``services.score_scale`` keeps between two searches."""
+    actor: str | None = None
+
+    def acting_as(self, actor: str | None) -> "Context":
+        """The same for what a person does, under whose name it is kept."""
+        return replace(self, actor=actor)
