@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from playwright.sync_api import Page
+
 from komadori.cli.answers import Job, Video
 from komadori.cli.client import ApiClient
+from tests.support.browser import TIMEOUT_MS
 from tests.support.running_up import RunningUp, wait_until
 
 JOB_WITHIN_S = 180.0
@@ -42,3 +45,8 @@ def wait_for_jobs(client: ApiClient, project: str) -> None:
     """Until no job of a project goes on."""
     ended = ("done", "failed", "cancelled")
     wait_until(lambda: all(job.state in ended for job in client.jobs(project)), JOB_WITHIN_S)
+
+
+def wait_for(page: Page, condition: str) -> None:
+    """Until a JavaScript function of no arguments says so; the page's policy forbids Playwright's own way."""
+    wait_until(lambda: bool(page.evaluate(condition)), TIMEOUT_MS / 1000)
