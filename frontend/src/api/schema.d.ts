@@ -11,7 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Runs
+         * @description Runs by id: what was asked of which model; each is there once a worker has begun it.
+         */
+        get: operations["list_runs"];
         put?: never;
         /**
          * Start Run
@@ -96,6 +100,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotations/{annotation_id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revert Annotation
+         * @description Give an annotation the whole state of an earlier revision, as a new one.
+         */
+        post: operations["revert_annotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/annotations/decisions": {
         parameters: {
             query?: never;
@@ -110,6 +134,26 @@ export interface paths {
          * @description Give annotations the same status, all of them or none.
          */
         post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/annotations/decisions/matching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Matching
+         * @description Accept or reject all open proposals that match, or none where they are too many.
+         */
+        post: operations["decide_matching"];
         delete?: never;
         options?: never;
         head?: never;
@@ -136,6 +180,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export-formats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Export Formats
+         * @description Every format by name, those of other packages too.
+         */
+        get: operations["list_export_formats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/exports": {
         parameters: {
             query?: never;
@@ -150,6 +214,69 @@ export interface paths {
          * @description Write a dataset to a folder of the machine that runs Komadori.
          */
         post: operations["start_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{job_id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Archive
+         * @description The folder of a finished export as one ZIP archive, as long as it is there unchanged.
+         */
+        get: operations["get_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Export
+         * @description What an export would hold; nothing is written.
+         */
+        post: operations["preview_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Browse Frames
+         * @description Frames as columns, by video and order of presentation; each filter narrows the choice.
+         *
+         *     `class_name` and `status` ask for frames that have such an annotation, `only=undecided` for frames
+         *     with a proposal that nobody has decided about.
+         */
+        get: operations["browse_frames"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -190,6 +317,29 @@ export interface paths {
         get: operations["get_image"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frames/{frame_id}/segmentations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Clicks
+         * @description Outline the one object that is clicked on; a worker answers ahead of all bulk work.
+         *
+         *     Nothing is stored: whoever likes the mask draws an annotation with it, or edits one. Who asks again
+         *     before the answer is there may break the connection off.
+         */
+        post: operations["segment_clicks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -456,6 +606,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{name}/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Summary
+         * @description How much of a project is there, and how much of it is reviewed.
+         */
+        get: operations["get_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/searches": {
         parameters: {
             query?: never;
@@ -644,6 +814,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/thumbnails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thumbnails
+         * @description The count N and N lengths in bytes (uint32, little-endian; 0: there is none), then the N JPEGs.
+         *
+         *     In the order asked for. Many small requests cost the browser and the server far more than the pictures.
+         */
+        get: operations["get_thumbnails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uploads": {
         parameters: {
             query?: never;
@@ -791,6 +983,89 @@ export interface paths {
          * @description Frames in the order of presentation: of one sampling of the video, or of all.
          */
         get: operations["list_frames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Media
+         * @description The file of a video, or a part of it.
+         */
+        get: operations["get_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/playback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Playback
+         * @description What a browser can play of a video, or why there is nothing.
+         */
+        get: operations["get_playback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/proxies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Proxy
+         * @description Make a copy of a video that browsers play, frame for frame the same; the job that does so already.
+         */
+        post: operations["make_proxy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Times
+         * @description When the file shows each frame: seconds as little-endian float64, by the frame's index.
+         *
+         *     They are what `requestVideoFrameCallback` calls `mediaTime`. To land on a frame, seek to the middle
+         *     between its time and the next one.
+         */
+        get: operations["get_times"];
         put?: never;
         post?: never;
         delete?: never;
@@ -968,10 +1243,27 @@ export interface components {
         Annotation: {
             /** Bbox Xyxy */
             bbox_xyxy: number[];
+            /**
+             * Changed By
+             * @description Who that was, where the request said so
+             */
+            changed_by: string | null;
+            /**
+             * Changed S
+             * @description When a person last drew, changed or decided it
+             */
+            changed_s: number | null;
             /** Class Name */
             class_name: string;
             /** Confidence */
             confidence: number | null;
+            /**
+             * Created By
+             * @description Who drew it; null for a proposal
+             */
+            created_by: string | null;
+            /** Created S */
+            created_s: number;
             /** Frame Id */
             frame_id: string;
             /** Id */
@@ -989,12 +1281,21 @@ export interface components {
             track_id: string | null;
         };
         /**
-         * Annotations
-         * @description Annotations, in the order in which they were named.
+         * AnnotationRun
+         * @description One request to annotate: the model, what it was asked and with which thresholds.
          */
-        Annotations: {
-            /** Items */
-            items: components["schemas"]["Annotation"][];
+        AnnotationRun: {
+            /** Created S */
+            created_s: number;
+            /** Id */
+            id: string;
+            /** Model Id */
+            model_id: string;
+            /** Model Revision */
+            model_revision: string;
+            /** Prompts */
+            prompts: string[];
+            thresholds: components["schemas"]["Thresholds"];
         };
         /**
          * AnnotationSource
@@ -1052,12 +1353,103 @@ export interface components {
             total: number;
         };
         /**
+         * ClassCount
+         * @description A class, and how many annotations of it there are.
+         */
+        ClassCount: {
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
+        };
+        /**
          * ClassName
          * @description A class that annotations of a project have.
          */
         ClassName: {
             /** Name */
             name: string;
+        };
+        /**
+         * ClassSummary
+         * @description How many annotations a class has; `n_frames` have one that nobody rejected.
+         */
+        ClassSummary: {
+            /** N Accepted */
+            n_accepted: number;
+            /** N Frames */
+            n_frames: number;
+            /** N Proposed */
+            n_proposed: number;
+            /** N Rejected */
+            n_rejected: number;
+            /** Name */
+            name: string;
+        };
+        /**
+         * Click
+         * @description A point in pixels of the upright frame, on the object or, where it is not positive, beside it.
+         */
+        Click: {
+            /**
+             * Is Positive
+             * @default true
+             */
+            is_positive: boolean;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
+         * Clicks
+         * @description What tells one object from all else: points, a box around it, an annotation to begin with.
+         * @example {
+         *       "points": [
+         *         {
+         *           "is_positive": true,
+         *           "x": 20,
+         *           "y": 30
+         *         }
+         *       ]
+         *     }
+         */
+        Clicks: {
+            /**
+             * Annotation Id
+             * @description Of this frame; its mask is refined
+             */
+            annotation_id?: string | null;
+            /** Box Xyxy */
+            box_xyxy?: number[] | null;
+            /** Points */
+            points?: components["schemas"]["Click"][];
+        };
+        /**
+         * Dataset
+         * @description Which annotations to export, and how.
+         * @example {
+         *       "format": "coco",
+         *       "status": "accepted"
+         *     }
+         */
+        Dataset: {
+            /**
+             * Format
+             * @default coco
+             */
+            format: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Status
+             * @default accepted
+             * @enum {string}
+             */
+            status: "accepted" | "proposed" | "all";
         };
         /**
          * Decide
@@ -1073,7 +1465,67 @@ export interface components {
         Decide: {
             /** Ids */
             ids: string[];
+            /**
+             * Return Items
+             * @description Whether to answer with the annotations, and not only ids
+             * @default true
+             */
+            return_items: boolean;
             status: components["schemas"]["AnnotationStatus"];
+        };
+        /**
+         * Decided
+         * @description What was decided about, in the order in which it was named; no items where none were asked for.
+         */
+        Decided: {
+            /** Ids */
+            ids: string[];
+            /** Items */
+            items: components["schemas"]["Annotation"][];
+        };
+        /**
+         * DecidedMatching
+         * @description The proposals that were changed; with these ids the decision can be undone.
+         */
+        DecidedMatching: {
+            /** Ids */
+            ids: string[];
+            /** Total */
+            total: number;
+        };
+        /**
+         * DecideMatching
+         * @description The same decision about all open proposals that match; both bounds of the confidence are included.
+         * @example {
+         *       "class_name": "car",
+         *       "min_confidence": 0.8,
+         *       "project": "default",
+         *       "status": "accepted"
+         *     }
+         */
+        DecideMatching: {
+            /** Class Name */
+            class_name?: string | null;
+            /** Frame Id */
+            frame_id?: string | null;
+            /** Max Confidence */
+            max_confidence?: number | null;
+            /** Min Confidence */
+            min_confidence?: number | null;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Run Id */
+            run_id?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "accepted" | "rejected";
+            /** Video Id */
+            video_id?: string | null;
         };
         /**
          * DrawAnnotation
@@ -1144,9 +1596,9 @@ export interface components {
         Export: {
             /**
              * Directory
-             * @description Absolute, on the machine that runs Komadori
+             * @description Absolute, on the machine that runs Komadori; when not given, the folder of this project and format among the exports
              */
-            directory: string;
+            directory?: string | null;
             /**
              * Format
              * @default coco
@@ -1165,12 +1617,49 @@ export interface components {
             status: "accepted" | "proposed" | "all";
         };
         /**
+         * ExportFormat
+         * @description A format that a dataset may have.
+         */
+        ExportFormat: {
+            /** Description */
+            description: string;
+            /** Name */
+            name: string;
+            /**
+             * Needs Masks
+             * @description Whether an annotation that is only a box cannot be written in it
+             */
+            needs_masks: boolean;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ExportPreview
+         * @description What an export would hold; `samples` are the ids of some of its frames.
+         */
+        ExportPreview: {
+            /** Classes */
+            classes: components["schemas"]["ClassCount"][];
+            /** N Annotations */
+            n_annotations: number;
+            /** N Images */
+            n_images: number;
+            /** Samples */
+            samples: string[];
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
          * FormerState
-         * @description What an annotation was in an earlier revision.
+         * @description What an annotation was in an earlier revision; the change that ended it says when, and who.
          */
         FormerState: {
             /** Bbox Xyxy */
             bbox_xyxy: number[];
+            /** Changed By */
+            changed_by: string | null;
+            /** Changed S */
+            changed_s: number;
             /** Class Name */
             class_name: string;
             /** Confidence */
@@ -1196,6 +1685,8 @@ export interface components {
             n_searched: number;
             /** Query */
             query: string;
+            /** @description None while there are too few frames to say */
+            scale: components["schemas"]["Scale"] | null;
         };
         /**
          * Frame
@@ -1213,6 +1704,11 @@ export interface components {
             image: string;
             /** Index */
             index: number;
+            /**
+             * Mean Colour
+             * @description Six hexadecimal digits; frames of older versions have none
+             */
+            mean_colour: string | null;
             /** Pts */
             pts: number;
             /** Pts S */
@@ -1231,6 +1727,47 @@ export interface components {
             video_id: string;
             /** Width */
             width: number;
+        };
+        /**
+         * FrameTable
+         * @description Frames as columns of equal length, by video and order of presentation.
+         *
+         *     Ten thousand of them are one answer of about 0.5 MB that is written and read in milliseconds.
+         */
+        FrameTable: {
+            /** Ids */
+            ids: string[];
+            /**
+             * Indices
+             * @description Their places among the visible frames of their videos
+             */
+            indices: number[];
+            /**
+             * Mean Colours
+             * @description Six hexadecimal digits a frame; 808080 where it is not known
+             */
+            mean_colours: string;
+            /**
+             * N Accepted
+             * @description How many accepted annotations each has
+             */
+            n_accepted: number[];
+            /**
+             * N Proposed
+             * @description How many open proposals each has
+             */
+            n_proposed: number[];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Pts S */
+            pts_s: number[];
+            /**
+             * Total
+             * @description How many frames there are in all
+             */
+            total: number;
+            /** Video Ids */
+            video_ids: string[];
         };
         /**
          * Health
@@ -1257,6 +1794,12 @@ export interface components {
          * @description A frame that answers the query, and how well.
          */
         Hit: {
+            /**
+             * Band
+             * @description What the score is worth; `maybe` where nothing is known about that
+             * @enum {string}
+             */
+            band: "strong" | "maybe" | "none";
             /** Frame Id */
             frame_id: string;
             /** Pts S */
@@ -1480,6 +2023,15 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[AnnotationRun] */
+        Page_AnnotationRun_: {
+            /** Items */
+            items: components["schemas"]["AnnotationRun"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[Chunk] */
         Page_Chunk_: {
             /** Items */
@@ -1551,6 +2103,37 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * Playback
+         * @description How a browser can show a video: the file at `url`, which is its source or the proxy made of it.
+         */
+        Playback: {
+            /** Height */
+            height: number;
+            /**
+             * Job Id
+             * @description The job that makes a proxy, when it has not ended
+             */
+            job_id: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "source" | "proxy" | "none";
+            /** Mime */
+            mime: string | null;
+            /** N Frames */
+            n_frames: number;
+            /**
+             * Reason
+             * @description Why there is nothing to play
+             */
+            reason: string | null;
+            /** Url */
+            url: string | null;
+            /** Width */
+            width: number;
         };
         /**
          * Problem
@@ -1644,6 +2227,60 @@ export interface components {
             status: "ok" | "degraded";
         };
         /**
+         * Revert
+         * @description Which earlier revision an annotation shall be as again.
+         * @example {
+         *       "expected_revision": 2,
+         *       "revision": 1
+         *     }
+         */
+        Revert: {
+            /** Expected Revision */
+            expected_revision?: number | null;
+            /** Revision */
+            revision: number;
+        };
+        /**
+         * Scale
+         * @description What scores are worth here, by the best scores of `n_null` other queries over the same frames.
+         *
+         *     For words these are words of which there is nothing, for pictures the frames themselves.
+         */
+        Scale: {
+            /**
+             * Maybe From
+             * @description The least score that may be right
+             */
+            maybe_from: number;
+            /**
+             * N Maybe
+             * @description How many of the hits may be right
+             */
+            n_maybe: number;
+            /** N Null */
+            n_null: number;
+            /**
+             * N Strong
+             * @description How many of the hits are strong
+             */
+            n_strong: number;
+            /**
+             * Null Mean
+             * @description The middle of their best scores
+             */
+            null_mean: number;
+            /**
+             * Null Std
+             * @description The spread of these, as a standard deviation
+             */
+            null_std: number;
+            /**
+             * Strong From
+             * @description The least score that is strong
+             */
+            strong_from: number;
+        };
+        /**
          * Search
          * @description A query in words, or by a stored frame: one of the two.
          * @example {
@@ -1681,6 +2318,24 @@ export interface components {
              * @description Height and width in pixels
              */
             size: number[];
+        };
+        /**
+         * Segmented
+         * @description The mask of what was clicked on, in the size of the frame, and its box; nothing of it is stored.
+         */
+        Segmented: {
+            /** Bbox Xyxy */
+            bbox_xyxy: number[];
+            /**
+             * Confidence
+             * @description How well the mask fits the object, as the model judges it
+             */
+            confidence: number;
+            /** Model Id */
+            model_id: string;
+            /** Model Revision */
+            model_revision: string;
+            segmentation: components["schemas"]["Segmentation"];
         };
         /**
          * Session
@@ -1729,6 +2384,33 @@ export interface components {
             revision: string;
         };
         /**
+         * Summary
+         * @description How much of a project is there, and how much of it is reviewed; classes by name.
+         */
+        Summary: {
+            /** Classes */
+            classes: components["schemas"]["ClassSummary"][];
+            /**
+             * N Annotations
+             * @description Of every status
+             */
+            n_annotations: number;
+            /** N Frames */
+            n_frames: number;
+            /**
+             * N Frames Accepted
+             * @description Frames with an accepted annotation
+             */
+            n_frames_accepted: number;
+            /**
+             * N Frames With Proposals
+             * @description Frames with a proposal that is not decided
+             */
+            n_frames_with_proposals: number;
+            /** N Videos */
+            n_videos: number;
+        };
+        /**
          * System
          * @description What this installation is, and how busy.
          */
@@ -1752,6 +2434,16 @@ export interface components {
             segmenter: string;
             /** Version */
             version: string;
+        };
+        /**
+         * Thresholds
+         * @description How sure a run had to be.
+         */
+        Thresholds: {
+            /** Mask */
+            mask: number;
+            /** Score */
+            score: number;
         };
         /**
          * TopOfSearch
@@ -1806,36 +2498,8 @@ export interface components {
          * @description A video file; width and height are those of its upright picture.
          */
         Video: {
-            /** Duration S */
-            duration_s: number;
-            /**
-             * Frames
-             * @description How many frames of it are stored
-             */
-            frames: number;
-            /** Height */
-            height: number;
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Rotation */
-            rotation: number;
-            /** Sha256 */
-            sha256: string;
-            state: components["schemas"]["VideoState"];
-            /** Width */
-            width: number;
-        };
-        /**
-         * VideoDetail
-         * @description A video with where it came from and what went wrong.
-         */
-        VideoDetail: {
-            /** Codec */
-            codec: string;
-            /** Container */
-            container: string;
+            /** Created S */
+            created_s: number;
             /** Duration S */
             duration_s: number;
             /** Error */
@@ -1851,6 +2515,54 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /**
+             * Poster Frame Id
+             * @description A stored frame to show in its place
+             */
+            poster_frame_id: string | null;
+            /** Project */
+            project: string;
+            /** Rotation */
+            rotation: number;
+            /** Sha256 */
+            sha256: string;
+            /** Size Bytes */
+            size_bytes: number;
+            state: components["schemas"]["VideoState"];
+            /** Width */
+            width: number;
+        };
+        /**
+         * VideoDetail
+         * @description A video with where it came from.
+         */
+        VideoDetail: {
+            /** Codec */
+            codec: string;
+            /** Container */
+            container: string;
+            /** Created S */
+            created_s: number;
+            /** Duration S */
+            duration_s: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Frames
+             * @description How many frames of it are stored
+             */
+            frames: number;
+            /** Height */
+            height: number;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Poster Frame Id
+             * @description A stored frame to show in its place
+             */
+            poster_frame_id: string | null;
             /** Project */
             project: string;
             /** Rotation */
@@ -1900,6 +2612,105 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_runs: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description The most items to give. */
+                limit?: number;
+                /** @description The name of a project; all when not given. */
+                project?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AnnotationRun_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_run: {
         parameters: {
             query?: never;
@@ -1999,6 +2810,7 @@ export interface operations {
     list_annotations: {
         parameters: {
             query?: {
+                class_name?: string | null;
                 /** @description The `next_cursor` of the page before. */
                 cursor?: string | null;
                 frame_id?: string | null;
@@ -2006,6 +2818,7 @@ export interface operations {
                 limit?: number;
                 /** @description The name of a project; all when not given. */
                 project?: string | null;
+                run_id?: string | null;
                 status?: components["schemas"]["AnnotationStatus"] | null;
                 video_id?: string | null;
             };
@@ -2101,7 +2914,10 @@ export interface operations {
     draw_annotation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2383,7 +3199,10 @@ export interface operations {
     edit_annotation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
             path: {
                 annotation_id: string;
             };
@@ -2581,10 +3400,123 @@ export interface operations {
             };
         };
     };
+    revert_annotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revert"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     decide: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2600,7 +3532,106 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Annotations"];
+                    "application/json": components["schemas"]["Decided"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_matching: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideMatching"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecidedMatching"];
                 };
             };
             /** @description Unauthorized */
@@ -2773,6 +3804,89 @@ export interface operations {
             };
         };
     };
+    list_export_formats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportFormat"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_export: {
         parameters: {
             query?: never;
@@ -2833,6 +3947,309 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Dataset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportPreview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    browse_frames: {
+        parameters: {
+            query?: {
+                /** @description The name of a class. */
+                class_name?: string | null;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description The most frames to give. */
+                limit?: number;
+                only?: "undecided" | null;
+                /** @description The name of a project; all when not given. */
+                project?: string | null;
+                status?: components["schemas"]["AnnotationStatus"] | null;
+                video_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrameTable"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3085,6 +4502,104 @@ export interface operations {
             };
         };
     };
+    segment_clicks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                frame_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Clicks"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segmented"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_thumbnail: {
         parameters: {
             query?: never;
@@ -3203,10 +4718,14 @@ export interface operations {
             query?: {
                 /** @description The `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description Only jobs of this kind. */
+                kind?: string | null;
                 /** @description The most items to give. */
                 limit?: number;
                 /** @description The name of a project; all when not given. */
                 project?: string | null;
+                /** @description Only those in this state. */
+                state?: components["schemas"]["JobState"] | null;
             };
             header?: never;
             path?: never;
@@ -3492,7 +5011,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description The most items to give. */
                 limit?: number;
-                /** @description Only chunks in this state. */
+                /** @description Only those in this state. */
                 state?: components["schemas"]["JobState"] | null;
             };
             header?: never;
@@ -4256,6 +5775,100 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ClassName_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_summary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"];
                 };
             };
             /** @description Unauthorized */
@@ -5225,6 +6838,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thumbnails: {
+        parameters: {
+            query: {
+                /** @description 1 to 64 ids of frames, with commas between them */
+                ids: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Unauthorized */
@@ -6769,6 +8468,403 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Frame_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_media: {
+        parameters: {
+            query?: {
+                /** @description The file as it was added, or the proxy of it. */
+                v?: "source" | "proxy";
+            };
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "video/x-matroska": string;
+                };
+            };
+            /** @description The part that a Range header asked for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                    "video/mp4": unknown;
+                    "video/webm": unknown;
+                    "video/x-matroska": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_playback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Playback"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_proxy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_times: {
+        parameters: {
+            query?: {
+                /** @description The file as it was added, or the proxy of it. */
+                v?: "source" | "proxy";
+            };
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Unauthorized */

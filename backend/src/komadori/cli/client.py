@@ -24,6 +24,7 @@ from komadori.cli.answers import (
     Project,
     Revision,
     SearchAnswer,
+    Session,
     Upload,
     Video,
     Worker,
@@ -97,6 +98,10 @@ class ApiClient:
             return self._http.get("/readyz", timeout=2.0).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
+
+    def session(self) -> Session:
+        """How the API is entered, and whether it has a web UI."""
+        return self._get(Session, "/session")
 
     def projects(self) -> list[Project]:
         """All projects."""
@@ -248,6 +253,10 @@ class ApiClient:
     def verify(self, video_id: str) -> Job:
         """Queue the comparison of a video's ledger with its source."""
         return self._post(Job, "/verifications", {"video_id": video_id})
+
+    def proxy(self, video_id: str) -> Job:
+        """Queue the making of a copy that browsers play."""
+        return self._post(Job, f"/videos/{_segment(video_id)}/proxies", {})
 
     def export(self, directory: Path | None, *, format_name: str, status: str, project: str) -> Job:
         """Queue an export into a folder of the API's machine, or into the project's own one there."""
