@@ -116,7 +116,7 @@ export class Editor implements CanvasHandle {
     const isPan = event.button === MIDDLE_BUTTON || (event.button === 0 && this.isSpaceHeld);
     const isNegative = event.button === RIGHT_BUTTON || event.altKey;
     if (!isPan && event.button !== 0 && !(this.props.tool === "point" && event.button === RIGHT_BUTTON)) return;
-    event.preventDefault();
+    if (event.button === MIDDLE_BUTTON) event.preventDefault(); // it would scroll
     this.host.setPointerCapture(event.pointerId);
     this.press = { start, last: start, isPan };
     if (!isPan) this.begin(this.surface.at(start), isNegative);

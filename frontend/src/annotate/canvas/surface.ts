@@ -267,7 +267,7 @@ export class Surface {
       ratio: this.ratio,
       opacity: this.props.outlineOnly ? 0 : this.props.opacity,
       selected: this.hasPicture ? chosen.filter(({ object }) => object.id !== this.draft?.objectId) : [],
-      hovered: this.draft === null ? (byId.get(this.hovered ?? "") ?? null) : null,
+      hovered: this.draft === null && !selected.includes(this.hovered ?? "") ? (byId.get(this.hovered ?? "") ?? null) : null,
       colourOf,
       preview: preview === null ? null : this.shapes.of(preview),
       points,
