@@ -4,9 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+BUILD_UI := $(BIN)/python backend/scripts/build_ui.py
 COMPOSE_PROGRAM := $(BIN)/docker-compose
 JOBS ?= 2
 PYTEST_OPTIONS :=
+
+# Shows the demo in a browser: make demo OPEN=1
+OPEN :=
 
 # For make demo-models, mutants and chaos, as in: make chaos OPTIONS="--seed 7 --seconds 60"
 OPTIONS :=
@@ -20,17 +24,22 @@ CPU := $(call composed,docker-compose.cpu.yml)
 GPU_WORKERS := siglip-worker sam3-worker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test test-containers hostile mutants chaos check docs format lock bench demo-models clean \
-	up down up-gpu verify-gpu logs-gpu rebuild-gpu down-gpu compose-is-there
+.PHONY: help demo local ui test test-browser test-containers hostile mutants chaos check check-ui docs format lock \
+	bench demo-models clean up down up-gpu verify-gpu logs-gpu rebuild-gpu down-gpu compose-is-there
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
 
-demo: $(VENV)/.local ## Run the whole way on two short videos, and measure: frames, search, masks, dataset
-	@$(BIN)/komadori demo --output demo-output
+demo: $(VENV)/.local $(if $(OPEN),ui) ## Run the whole way on two short videos, and measure; OPEN=1 shows it in a browser
+	@$(BIN)/komadori demo --output demo-output $(if $(OPEN),--open)
 
 local: $(VENV)/.local ## Start Komadori on this machine, without containers
+	@$(MAKE) --no-print-directory ui || echo "Komadori starts without its web UI." >&2
 	@$(BIN)/komadori up
+
+ui: $(VENV)/bin/python ## Build the web UI, if anything of it was changed
+	@$(need_node)
+	@$(BUILD_UI)
 
 up: compose-is-there ## Start Komadori in containers, the models on the processor
 	$(call start,$(CPU))
@@ -59,6 +68,9 @@ down: compose-is-there ## Stop and remove all containers; data and models stay
 test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
+test-browser: $(VENV)/.dev ui ## Try the wheel in a real browser, Chromium
+	@cd backend && ../$(BIN)/python -m pytest -q tests/e2e -m browser $(PYTEST_OPTIONS)
+
 test-containers: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Build the real images and try them in containers, with buildah and podman
 	@cd backend && ../$(BIN)/python -m pytest -q tests/containers -m containers $(PYTEST_OPTIONS)
 
@@ -77,6 +89,11 @@ check: $(VENV)/.dev ## Look at style, types, layers and whether the generated do
 	cd backend && ../$(BIN)/lint-imports --no-logo
 	cd backend && ../$(BIN)/python scripts/write_docs.py --check
 
+check-ui: $(VENV)/bin/python ## Look at the web UI: whether its client is fresh, types, style, and its unit tests
+	@$(need_node)
+	$(BUILD_UI) npm run check
+	$(BUILD_UI) npm test
+
 docs: $(VENV)/.dev ## Write the generated documents again
 	cd backend && ../$(BIN)/python scripts/write_docs.py
 
@@ -94,6 +111,9 @@ demo-models: $(VENV)/.local ## Train the two demo models again, and replace the 
 
 clean: ## Remove the environment and what the demo made
 	rm -rf $(VENV) demo-output
+
+# A machine without Node gets one into the environment.
+need_node = $(BUILD_UI) --has-node || $(PIP) -r backend/requirements/node.txt
 
 # What does not get healthy says why.
 define start
@@ -115,7 +135,7 @@ $(VENV)/bin/python:
 $(VENV)/.local: backend/requirements/local.txt backend/pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what Komadori needs into $(VENV) (a few minutes, once) ..."
 	@$(PIP) -r backend/requirements/local.txt
-	@$(PIP) --no-deps --no-build-isolation -e backend
+	@KOMADORI_SKIP_UI=1 $(PIP) --no-deps --no-build-isolation -e backend
 	@touch $@
 
 $(VENV)/.dev: backend/requirements/dev.txt $(VENV)/.local | $(VENV)/bin/python

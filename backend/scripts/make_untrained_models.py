@@ -2,10 +2,11 @@
 
     cd backend && python -m scripts.make_untrained_models [--out FOLDER] [--seed N]
 
-Three folders in the layout of transformers, of the very classes that the real checkpoints use:
+Four folders in the layout of transformers, of the very classes that the real checkpoints use:
 ``siglip2-untrained`` (SiglipModel, like google/siglip2-base-patch16-224), ``siglip2-naflex-untrained``
-(Siglip2Model, like google/siglip2-base-patch16-naflex) and ``sam3-untrained`` (Sam3Model, like
-facebook/sam3).
+(Siglip2Model, like google/siglip2-base-patch16-naflex), ``sam3-untrained`` (Sam3Model, the part of
+facebook/sam3 that finds concepts) and ``sam3-tracker-untrained`` (Sam3VideoModel, which has the tracker
+as well, and so answers clicks).
 
 Their weights are random from a seed; then a few biases and output layers are set from what the random
 networks give for synthetic pictures, so that the outputs have the statistics of a working model:
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from komadori.ml import torchvision_shim
@@ -43,6 +45,8 @@ from transformers import (  # noqa: E402
     Sam3ImageProcessor,
     Sam3Model,
     Sam3Processor,
+    Sam3VideoConfig,
+    Sam3VideoModel,
     Siglip2Config,
     Siglip2ImageProcessor,
     Siglip2Model,
@@ -65,7 +69,7 @@ LICENCE_LINE = "Made by Komadori's scripts/make_untrained_models.py; Apache-2.0,
 
 
 def main() -> None:
-    """Write the three checkpoints."""
+    """Write the four checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FOLDER, help="where the folders go")
     parser.add_argument("--seed", type=int, default=SEED)
@@ -129,10 +133,30 @@ def make_sam3(folder: Path, seed: int) -> None:
     _save(folder, model, Sam3Processor(images, tokenizer), "Sam3Model, 64 x 64 pixels, 12 queries")
 
 
+def make_sam3_tracker(folder: Path, seed: int) -> None:
+    """A Sam3VideoModel for pictures of 64 x 64, half as wide as the other, and its processor."""
+    tokenizer = clip_tokenizer(WORDS, 1000)
+    detector = _sam3_config(tokenizer, width=32)
+    with _seeded(seed):
+        config = Sam3VideoConfig(
+            detector_config=detector.to_dict(),
+            tracker_config=_tracker_config(detector.vision_config.to_dict()),
+            low_res_mask_size=32,
+        )
+        model = Sam3VideoModel(config).eval()
+        _spread_random_weights(model)
+    images = Sam3ImageProcessor(
+        size={"height": 64, "width": 64}, mask_size={"height": 32, "width": 32}, image_mean=[0.5] * 3
+    )
+    _save(folder, model, Sam3Processor(images, tokenizer), "Sam3VideoModel, 64 x 64 pixels")
+    _name_once(folder / "model.safetensors")
+
+
 MAKERS: dict[str, Callable[[Path, int], None]] = {
     "siglip2-untrained": make_siglip,
     "siglip2-naflex-untrained": make_siglip_naflex,
     "sam3-untrained": make_sam3,
+    "sam3-tracker-untrained": make_sam3_tracker,
 }
 
 
@@ -175,15 +199,20 @@ def _set_siglip_outputs(model: Any, tokenizer: Any, image_inputs: dict[str, Tens
 # SAM 3
 
 
-def _sam3_config(tokenizer: Any) -> Sam3Config:
+def _sam3_config(tokenizer: Any, width: int = 64) -> Sam3Config:
     """The sizes of the parts; the feature maps are 32, 16 and 8 cells wide, and masks 32."""
-    layer = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "dropout": 0.0}
+    layer = {
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_attention_heads": 4,
+        "dropout": 0.0,
+    }
     return Sam3Config(
         vision_config={
             "backbone_config": {
                 "model_type": "sam3_vit_model",
-                "hidden_size": 64,
-                "intermediate_size": 128,
+                "hidden_size": width,
+                "intermediate_size": 2 * width,
                 "num_hidden_layers": 3,
                 "num_attention_heads": 4,
                 "image_size": 64,
@@ -192,14 +221,14 @@ def _sam3_config(tokenizer: Any) -> Sam3Config:
                 "window_size": 4,
                 "global_attn_indexes": [1],
             },
-            "fpn_hidden_size": 64,
+            "fpn_hidden_size": width,
             "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
         },
         text_config={
             "model_type": "clip_text_model",
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "projection_dim": 64,
+            "hidden_size": width,
+            "intermediate_size": 2 * width,
+            "projection_dim": width,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
         }
@@ -207,8 +236,44 @@ def _sam3_config(tokenizer: Any) -> Sam3Config:
         geometry_encoder_config=layer | {"num_layers": 1, "roi_size": 3},
         detr_encoder_config=layer | {"num_layers": 1},
         detr_decoder_config=layer | {"num_layers": 2, "num_queries": len(ANCHORS)},
-        mask_decoder_config={"hidden_size": 64, "num_attention_heads": 4, "num_upsampling_stages": 2},
+        mask_decoder_config={"hidden_size": width, "num_attention_heads": 4, "num_upsampling_stages": 2},
     )
+
+
+def _name_once(path: Path) -> None:
+    """Give the tracker's weights the names that they are published under.
+
+    ``save_pretrained`` of transformers 5.23 puts ``tracker_model.`` before them twice.
+    """
+    weights = load_file(path)
+    renamed = {name.replace("tracker_model." * 2, "tracker_model."): weights[name] for name in weights}
+    save_file(renamed, path, metadata={"format": "pt"})
+    path.chmod(0o644)
+
+
+def _tracker_config(vision_config: dict[str, Any], width: int = 32) -> dict[str, Any]:
+    """The sizes of the tracker; its memory is as small as the class allows."""
+    return {
+        "model_type": "sam3_tracker_video",
+        "image_size": 64,
+        "vision_config": vision_config | {"scale_factors": [4.0, 2.0, 1.0]},
+        "prompt_encoder_config": {"hidden_size": width, "image_size": 64, "patch_size": 8},
+        "mask_decoder_config": {
+            "hidden_size": width,
+            "mlp_dim": 2 * width,
+            "num_attention_heads": 4,
+            "iou_head_hidden_dim": width,
+        },
+        "memory_attention_hidden_size": width,
+        "memory_attention_num_layers": 1,
+        "memory_attention_num_attention_heads": 1,
+        "memory_attention_feed_forward_hidden_size": width,
+        "memory_encoder_hidden_size": width,
+        "mask_downsampler_embed_dim": width,
+        "memory_fuser_embed_dim": width,
+        "memory_fuser_num_layers": 1,
+        "memory_fuser_intermediate_dim": width,
+    }
 
 
 def _spread_random_weights(model: nn.Module) -> None:

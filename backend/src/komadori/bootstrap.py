@@ -20,12 +20,12 @@ from komadori.db.session import PATIENCE_S, Sessions, parse_url
 from komadori.ml.cards import Card, open_card
 from komadori.ml.checkpoints import ModelStore
 from komadori.ml.embedders.base import ImageTextEmbedder
-from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.segmenters.base import ConceptSegmenter, clickable
 from komadori.ml.smaller_batches import BatchingEmbedder, BatchingSegmenter, BatchLimit
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
 from komadori.queueing.outbox import Outbox
-from komadori.services import annotate, backup, delete, embed, export, ingest, models, verify
+from komadori.services import annotate, backup, clicks, delete, embed, export, ingest, models, proxy, verify
 from komadori.services.audit.look import Store
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
@@ -51,6 +51,7 @@ def open_context(
     home = settings.home.absolute()
     return Context(
         home=home,
+        exports=settings.exports_dir.absolute(),
         sessions=Sessions(settings.effective_database_url, patience_s=patience_s),
         blobs=registry.factory("stores", "local")(home / "blobs"),
         queue=queue or _broker(settings),
@@ -246,15 +247,22 @@ class WorkerParts:
                 ingest.DECODE: ingest.run_decode,
                 export.KIND: export.run_chunk,
                 verify.KIND: verify.run_chunk,
+                proxy.KIND: proxy.run_chunk,
                 delete.KIND: delete.run_chunk,
                 models.KIND: self._pull,
             }.items()
         }
 
-    def answer_query(self, query_id: int) -> None:
-        """Give a search query its vector, or the reason why there is none."""
+    def answer_query(self, query_id: int) -> bool:
+        """Give a search its vector or clicks their mask, or the reason why there is none.
+
+        False when the query is one of another queue, or somebody else has answered it.
+        """
+        if self._queue == Queue.SAM3:
+            assert self._segmenter is not None
+            return clicks.answer_query(self._ctx, clickable(self._segmenter), query_id)
         assert self._embedder is not None
-        embed.answer_query(self._ctx, self._embedder, query_id)
+        return embed.answer_query(self._ctx, self._embedder, query_id)
 
     def _embed(self, chunk: Chunk, progress: Progress) -> ChunkResult:
         embedder = self._embedder
@@ -269,9 +277,18 @@ class WorkerParts:
         )
 
     def _annotate(self, chunk: Chunk, progress: Progress) -> ChunkResult:
-        assert self._segmenter is not None
+        segmenter = self._segmenter
+        assert segmenter is not None
         with self._turns.stretch(progress.check_cancelled):
-            return annotate.run_chunk(self._ctx, self._segmenter, chunk, progress)
+            return annotate.run_chunk(
+                self._ctx,
+                segmenter,
+                chunk,
+                progress,
+                between_frames=lambda: _ignore(
+                    clicks.answer_waiting_queries(self._ctx, clickable(segmenter))
+                ),
+            )
 
     def _take_card(self) -> None:
         """Once for a process: a second load uses the same card."""

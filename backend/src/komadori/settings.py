@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     models: Path | None = Field(
         None, description="The folder of downloaded models; `models` in the home when not set."
     )
+    exports: Path | None = Field(
+        None,
+        description="The folder of exports whose request names none; `~/komadori-exports` when not set. "
+        "The API and the CPU worker must see it under the same path.",
+    )
     database_url: str | None = Field(
         None, description="SQLAlchemy URL; an SQLite file in the home when not set."
     )
@@ -128,7 +133,7 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
-    @field_validator("home", "models")
+    @field_validator("home", "models", "exports")
     @classmethod
     def _expand(cls, folder: Path | None) -> Path | None:
         """A file ``.env`` is read by no shell, so nobody else replaces the ``~``."""
@@ -149,6 +154,16 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """The folder of downloaded models."""
         return self.models or self.home / "models"
+
+    @property
+    def exports_dir(self) -> Path:
+        """The folder of exports whose request names none."""
+        if self.exports is not None:
+            return self.exports
+        try:
+            return Path("~/komadori-exports").expanduser()
+        except RuntimeError:  # a user without a home folder
+            return self.home.absolute().with_name("komadori-exports")
 
     @property
     def effective_database_url(self) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pictures
 
-from komadori.core import disk, registry
+from komadori.core import disk, masks, registry
 from komadori.core.errors import ConflictError, InputError, StorageError
 from komadori.exporters.base import DatasetItem, Exporter
-from tests.support.records import RUN, make_info, make_item, make_items, make_video
+from tests.support.records import RUN, make_info, make_item, make_items, make_mask, make_video
 
 
 @pytest.fixture(params=registry.names("exporters"))
@@ -21,14 +21,26 @@ def exporter(request: pytest.FixtureRequest) -> Exporter:
 
 
 @pytest.fixture
-def items(tmp_path: Path) -> list[DatasetItem]:
+def items(exporter: Exporter, tmp_path: Path) -> list[DatasetItem]:
     (tmp_path / "store").mkdir()
-    return make_items(tmp_path / "store")
+    made = make_items(tmp_path / "store")
+    return [with_masks(item) for item in made] if exporter.about.needs_masks else made
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "dataset"
+
+
+def with_masks(item: DatasetItem) -> DatasetItem:
+    """The same annotations, those without a mask with one."""
+    mask = masks.encode(make_mask(item.frame))
+    return replace(item, annotations=[replace(a, mask=a.mask or mask) for a in item.annotations])
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """The pictures of a dataset by their file names, whichever folder of ``images`` they are in."""
+    return {path.name: path for path in (folder / "images").rglob("*.jpg")}
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -58,7 +70,7 @@ def test_items_are_read_once_and_not_kept(exporter: Exporter, items: list[Datase
 
     def one_by_one() -> Iterator[DatasetItem]:
         for item in items:
-            written.append(len(list((target / "images").iterdir())))
+            written.append(len(pictures(target)))
             yield item
 
     exporter.write(target, make_info(), one_by_one())
@@ -78,8 +90,9 @@ def test_each_image_is_read_back(exporter: Exporter, items: list[DatasetItem], t
         "video-d4735e3a_000000_0.jpg",
     ]
     for (name, _), item in zip(read, items, strict=True):
-        assert (target / "images" / name).read_bytes() == item.image_path.read_bytes()
-        with Pictures.open(target / "images" / name) as picture:
+        path = pictures(target)[name]
+        assert path.read_bytes() == item.image_path.read_bytes()
+        with Pictures.open(path) as picture:
             assert picture.size == (item.frame.width, item.frame.height)
 
 
@@ -145,6 +158,24 @@ def test_an_empty_dataset_is_one_too(exporter: Exporter, target: Path) -> None:
 
     assert (summary.n_images, summary.n_annotations) == (0, 0)
     assert list(exporter.read(target)) == []
+
+
+def test_it_says_what_it_is(exporter: Exporter) -> None:
+    assert exporter.about.title
+    assert exporter.about.description.endswith(".")
+
+
+def test_a_box_alone_is_written_or_refused_but_never_left_out(
+    exporter: Exporter, tmp_path: Path, target: Path
+) -> None:
+    items = make_items(tmp_path)
+
+    if not exporter.about.needs_masks:
+        assert exporter.write(target, make_info(), items).n_annotations == 4
+        return
+    with pytest.raises(InputError, match="annotations 4") as caught:
+        exporter.write(target, make_info(), items)
+    assert caught.value.code == "masks-missing"
 
 
 def test_a_folder_with_files_is_left_alone(

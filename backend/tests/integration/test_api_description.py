@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from scripts import write_docs
 
-from komadori.api import ui
 from komadori.api.app import create_app
 from komadori.settings import Settings
 
@@ -57,7 +54,9 @@ def test_the_settings_are_described_whatever_the_environment_says(monkeypatch: p
 def test_it_is_openapi_3_1_with_the_problem_and_the_token(description: dict[str, Any]) -> None:
     assert description["openapi"].startswith("3.1.")
     assert set(description["components"]["schemas"]["Problem"]["properties"]) >= {"code", "detail", "hint"}
-    assert description["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    schemes = description["components"]["securitySchemes"]
+    assert schemes["token"]["scheme"] == "bearer"
+    assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", "komadori_session")
 
 
 def test_every_operation_says_what_it_does_under_a_name_of_its_own(description: dict[str, Any]) -> None:
@@ -85,39 +84,3 @@ def test_importing_the_api_loads_no_model_library_and_no_decoder() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
-
-
-@pytest.fixture
-def with_ui(tmp_path: Path) -> Iterator[TestClient]:
-    (tmp_path / "assets").mkdir()
-    (tmp_path / "index.html").write_text("<h1>Komadori</h1>")
-    (tmp_path / "favicon.svg").write_text("<svg/>")
-    (tmp_path / "assets" / "app-1a2b.js").write_text("start()")
-    (tmp_path.parent / "secret.txt").write_text("secret")
-    app = FastAPI()
-    ui.mount(app, tmp_path)
-    with TestClient(app) as client:
-        yield client
-
-
-@pytest.mark.parametrize("path", ["/", "/explore", "/annotate/3", "/../secret.txt", "/%2e%2e/secret.txt"])
-def test_every_address_of_the_ui_gives_its_page(with_ui: TestClient, path: str) -> None:
-    response = with_ui.get(path)
-    assert response.text == "<h1>Komadori</h1>"
-    assert response.headers["cache-control"] == "no-cache"
-
-
-def test_files_of_the_ui(with_ui: TestClient) -> None:
-    assert with_ui.get("/favicon.svg").text == "<svg/>"
-    script = with_ui.get("/assets/app-1a2b.js")
-    assert script.text == "start()"
-    assert "immutable" in script.headers["cache-control"]
-    assert with_ui.get("/assets/..%2findex.html").status_code == 404
-    assert with_ui.get("/api/v1/nothing").status_code == 404
-
-
-def test_without_a_built_ui_nothing_is_mounted(tmp_path: Path) -> None:
-    app = FastAPI()
-    n_routes = len(app.routes)
-    ui.mount(app, tmp_path)
-    assert len(app.routes) == n_routes

@@ -12,7 +12,7 @@ from komadori.cli.supervisor import Readiness
 from komadori.core.errors import DependencyError
 from komadori.core.types import Priority, Queue, WorkerState
 from komadori.db.repositories import workers
-from komadori.services import embed, search
+from komadori.services import embed, queries, search
 from komadori.services.context import Context
 from tests.support.app import InlineSystem, inline_system, live_server, seed_video
 from tests.support.jobs import job_system
@@ -86,7 +86,7 @@ def test_a_search_waits_for_a_worker_that_loads_or_works(tmp_path: Path, state: 
 def test_a_search_without_any_worker_does_not_wait_for_all_of_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_NO_WORKER_PATIENCE_S", 0.2)
+    monkeypatch.setattr(queries, "_NO_WORKER_PATIENCE_S", 0.2)
     ctx = job_system(tmp_path, query_timeout_s=3600.0).ctx
     with pytest.raises(DependencyError, match="komadori worker siglip") as caught:
         search.by_text(ctx, "red", 3, search.Scope())

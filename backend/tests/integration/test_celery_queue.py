@@ -45,13 +45,13 @@ def test_a_running_broker_takes_hints(tmp_path: Path) -> None:
         queue = create(system.settings.effective_broker_url)
         assert queue.is_reachable()
         assert queue.wake_for_chunk(Queue.DEFAULT, 1, Priority.BULK)
-        assert queue.wake_for_query(1)
+        assert queue.wake_for_query(Queue.SIGLIP, 1)
         system.kill_broker()
         assert not queue.is_reachable()
-        assert not queue.wake_for_query(2)
+        assert not queue.wake_for_query(Queue.SIGLIP, 2)
         system.start_broker()
         assert queue.is_reachable()
-        assert queue.wake_for_query(3)
+        assert queue.wake_for_query(Queue.SIGLIP, 3)
 
 
 def test_a_hint_is_given_up_after_a_few_calls() -> None:
@@ -71,7 +71,7 @@ def test_a_job_is_accepted_while_the_broker_is_down_and_asks_it_only_once(tmp_pa
             asked.append(chunk_id)
             return False
 
-        def wake_for_query(self, query_id: int) -> bool:
+        def wake_for_query(self, queue: Queue, query_id: int) -> bool:
             return False
 
         def is_reachable(self) -> bool:

@@ -1,5 +1,6 @@
 """The command line against a running system, with the shapes of its JSON written out."""
 
+import getpass
 import io
 import json
 import os
@@ -24,6 +25,10 @@ FRAME = {"id", "video_id", "index", "pts", "time_base", "pts_s", "width", "heigh
 ANNOTATION = {
     *("id", "frame_id", "class_name", "bbox_xyxy"),
     *("confidence", "status", "track_id", "segmentation"),
+}
+REVISION = {
+    *("revision", "class_name", "status", "source", "bbox_xyxy", "confidence", "segmentation"),
+    *("changed_s", "changed_by"),
 }
 JOB = {"id", "kind", "state", "total", "done", "skipped", "failed", "error", "chunks"}
 CHUNK = (JOB - {"chunks"}) | {"position", "queue", "attempts"}
@@ -110,6 +115,20 @@ def test_annotations(shell: Shell) -> None:
     assert of_one == "2"
 
 
+def test_the_history_of_an_annotation_says_who_and_when(shell: Shell) -> None:
+    last = shell.json("annotations")[-1]["id"]
+    assert shell.json("annotations", "--history", last) == []
+    shell.json("reject", last)
+
+    (former,) = shell.json("annotations", "--history", last)
+    assert set(former) == REVISION
+    assert (former["revision"], former["status"], former["changed_by"]) == (1, "proposed", getpass.getuser())
+    status, out, _ = shell.run("annotations", "--history", last)
+    proposed, rejected = (line.split() for line in out.splitlines()[1:])
+    assert (status, proposed[2], proposed[-1]) == (0, "proposed", "-")
+    assert (rejected[2], rejected[-1]) == ("rejected", getpass.getuser())
+
+
 @pytest.mark.parametrize("frames", [["--frame", "1", "2"], ["--frame", "1", "--frame", "2"]])
 def test_annotating_takes_frames_and_prompts_in_both_notations(shell: Shell, frames: list[str]) -> None:
     job = shell.json("annotate", "--prompt", "blue", "yellow", *frames, "--wait")
@@ -145,6 +164,26 @@ def test_an_export_goes_to_the_folder_as_seen_from_here(
 
     assert shell.run("export", "all", "--format", "coco", "--status", "all")[0] == 0
     assert (tmp_path / "all" / "manifest.json").is_file()
+
+
+def test_an_export_without_a_folder_says_where_it_went(shell: Shell) -> None:
+    status, out, err = shell.run("export", "--format", "yolo-segment", "--status", "all")
+
+    assert (status, err) == (0, "")
+    folder = Path(out.strip().rpartition(" in ")[2])
+    assert folder.name == "default-yolo-segment"
+    assert (folder / "dataset.yaml").is_file()
+
+
+def test_a_preview_writes_nothing(shell: Shell, tmp_path: Path) -> None:
+    found = shell.json("export", str(tmp_path / "dataset"), "--preview", "--status", "all")
+
+    assert set(found) == {"n_images", "n_annotations", "classes", "samples", "warnings"}
+    assert found["n_annotations"] == sum(share["n"] for share in found["classes"])
+    status, out, _ = shell.run("export", "--preview", "--status", "all")
+    assert status == 0
+    assert out.startswith(f"{found['n_annotations']} annotations on {found['n_images']} images\n")
+    assert not (tmp_path / "dataset").exists()
 
 
 def test_verify(shell: Shell) -> None:

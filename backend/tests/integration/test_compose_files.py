@@ -69,6 +69,9 @@ def test_the_images_are_built_from_the_three_dockerfiles() -> None:
     backend = DOCKER.parent / "backend"
     assert {build["context"] for build in builds.values()} == {str(backend)}
     assert all((backend / build["dockerfile"]).is_file() for build in builds.values())
+    for name in ("api", "worker"):
+        assert builds[name]["additional_contexts"] == {"frontend": str(DOCKER.parent / "frontend")}
+        assert builds[name]["args"] == {"PIP_EXTRA_INDEX_URL": "", "NPM_CONFIG_REGISTRY": ""}
     assert builds["siglip-worker"]["args"] == {"TORCH": "cu13", "PIP_EXTRA_INDEX_URL": ""}
     assert builds["sam3-worker"]["args"] == {
         "TORCH": "cu13",
@@ -231,7 +234,8 @@ def test_the_file_env_of_the_root_is_read_but_paths_of_this_machine_are_not_take
     for file in DOCKER.glob("*.yml"):
         (copy / file.name).write_bytes(file.read_bytes())
     (tmp_path / ".env").write_text(
-        "HF_TOKEN=hf_secret\nKOMADORI_HOME=/home/me\nKOMADORI_MODELS=/home/me/models\nKOMADORI_URL=http://127.0.0.1:9\n"
+        "HF_TOKEN=hf_secret\nKOMADORI_HOME=/home/me\nKOMADORI_MODELS=/home/me/models\n"
+        "KOMADORI_EXPORTS=/home/me/exports\nKOMADORI_URL=http://127.0.0.1:9\n"
         "KOMADORI_EMBEDDER=siglip2-demo\nKOMADORI_TOKEN=t0ken\n"
     )
     for name, service in services(str(copy / BASE), str(copy / GPU)).items():
@@ -243,6 +247,7 @@ def test_the_file_env_of_the_root_is_read_but_paths_of_this_machine_are_not_take
         assert environment["KOMADORI_EMBEDDER"] == "siglip2-demo"
         assert environment["KOMADORI_TOKEN"] == "t0ken"
         assert (environment["KOMADORI_HOME"], environment["KOMADORI_MODELS"]) == ("/data", "/models")
+        assert environment["KOMADORI_EXPORTS"] == "/exports"
         assert environment["KOMADORI_URL"] == "http://api:8000"
 
 

@@ -16,12 +16,13 @@ from sqlalchemy import text
 
 from komadori.core.errors import ConflictError
 from komadori.core.types import AnnotationStatus, JobState, Queue, WorkerState
-from komadori.db.repositories import annotations, chunks, embeddings, projects, videos, workers
+from komadori.db.repositories import chunks, projects, queries, revisions, videos, workers
 from komadori.db.repositories import jobs as job_rows
-from komadori.db.repositories.embeddings import QueryKind
+from komadori.db.repositories.queries import QueryKind
 from komadori.db.repositories.videos import NewVideo
 from komadori.services import annotate, jobs, review
 from komadori.services.annotate import Targets
+from komadori.services.review import Matching
 from tests.support.app import seed_video
 from tests.support.jobs import KIND, JobSystem, job_system, succeed
 from tests.support.pipeline import Pipeline, pipeline
@@ -240,14 +241,14 @@ def test_names_and_frames_that_many_add_in_any_order_exist_once(system: JobSyste
 
 def test_a_query_that_many_could_answer_is_claimed_once(system: JobSystem) -> None:
     with system.ctx.sessions.write() as session:
-        ids = [embeddings.add_query(session, "fake", QueryKind.TEXT, str(n), str(n)) for n in range(12)]
+        ids = [queries.add(session, "fake", QueryKind.TEXT, str(n), str(n)) for n in range(12)]
     claimed: list[int] = []
 
     def claim() -> None:
         for _ in range(3):
             with system.ctx.sessions.write() as session:
-                query = embeddings.claim_any_query(session)
-                embeddings.prune_queries(session, 3600, 5)
+                query = queries.claim_any(session, Queue.SIGLIP)
+                queries.prune(session, 3600, 5)
             assert query is not None
             claimed.append(query.id)
 
@@ -280,8 +281,22 @@ def test_people_who_decide_at_once_lose_no_revision(installed: Pipeline) -> None
 
     for annotation in installed.annotations():
         with installed.ctx.sessions.read() as session:
-            history = annotations.history(session, annotation.id)
-        assert [former["revision"] for former in history] == list(range(1, annotation.revision))
+            history = revisions.history(session, annotation.id)
+        assert [former.revision for former in history] == list(range(1, annotation.revision))
+
+
+def test_of_two_who_decide_what_matches_each_proposal_belongs_to_one(installed: Pipeline) -> None:
+    annotate.request(installed.ctx, ["red", "green", "blue"], Targets())
+    ids = [annotation.id for annotation in installed.annotations()]
+    changed: list[int] = []
+
+    def decide(status: AnnotationStatus) -> None:
+        changed.extend(review.decide_matching(installed.ctx, Matching(projects.DEFAULT), status))
+
+    at_once(lambda: decide(AnnotationStatus.ACCEPTED), lambda: decide(AnnotationStatus.REJECTED))
+
+    assert sorted(changed) == ids
+    assert {annotation.revision for annotation in installed.annotations()} == {2}
 
 
 def test_of_two_edits_of_the_same_revision_one_is_told_so(installed: Pipeline) -> None:

@@ -60,6 +60,14 @@ def test_a_small_picture_is_not_enlarged_for_its_thumbnail(tmp_path: Path) -> No
     assert thumbnail_of(first("loop.gif", tmp_path)).shape == (120, 160, 3)
 
 
+def test_the_mean_colour_is_that_of_the_thumbnail(tmp_path: Path) -> None:
+    frame = extract_clip(real_clip("bikes.mp4"), tmp_path, [25]).frames[0]
+    assert frame.mean_colour is not None
+    kept = np.array(list(frame.mean_colour.to_bytes(3, "big")))
+    assert np.abs(kept - thumbnail_of(frame).reshape(-1, 3).mean(axis=0)).max() < 1.5
+    assert np.ptp(kept) > 5, "a picture that is not grey tells red from blue"
+
+
 @pytest.mark.parametrize(
     "name", ["turned_90.mp4", "turned_180.mp4", "turned_270.mp4", "mirrored.mp4", "mirrored_90.mp4"]
 )

@@ -10,7 +10,8 @@ import pytest
 from komadori.core import registry
 from komadori.core.errors import NotFoundError, StorageError
 from komadori.core.types import EmbeddingSpace, JobState
-from komadori.db.repositories import embeddings
+from komadori.db.repositories import embeddings, queries
+from komadori.db.repositories.queries import QueryKind
 from komadori.media.images import read_frame
 from komadori.services import embed, jobs, search
 from komadori.services.embed import content_key
@@ -140,11 +141,7 @@ def test_a_person_waits_for_one_batch_and_not_for_the_chunk(system: Pipeline) ->
     def ask_during_the_second_batch() -> None:
         if system.embedder.calls == ["1 images"]:
             with system.ctx.sessions.write() as session:
-                asked.append(
-                    embeddings.add_query(
-                        session, "fake", embeddings.QueryKind.TEXT, content_key(b"red"), "red"
-                    )
-                )
+                asked.append(queries.add(session, "fake", QueryKind.TEXT, content_key(b"red"), "red"))
 
     system.embedder.before_images = ask_during_the_second_batch
     system.queue.run_chunk = system.run
@@ -152,7 +149,7 @@ def test_a_person_waits_for_one_batch_and_not_for_the_chunk(system: Pipeline) ->
 
     assert system.embedder.calls[:5] == ["1 images", "1 images", "texts red", "1 images", "1 images"]
     with system.ctx.sessions.read() as session:
-        query = embeddings.get_query(session, asked[0])
+        query = queries.get(session, asked[0])
     assert query is not None
     assert query.state is JobState.DONE
 

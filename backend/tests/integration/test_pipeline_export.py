@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from komadori.core import masks
+from komadori.core import disk, masks
 from komadori.core.errors import ConflictError, InputError, NotFoundError
 from komadori.core.types import AnnotationStatus, Job, JobState
 from komadori.services import annotate, export, review
@@ -66,6 +66,7 @@ def test_what_was_asked_for_leaves_and_never_what_was_rejected(
         "directory": str(target),
         "n_images": len(expected),
         "n_annotations": len(expected),
+        "manifest_sha256": disk.sha256_of(target / "manifest.json"),
     }
     dataset = json.loads((target / INSTANCES).read_text())
     names = {category["id"]: category["name"] for category in dataset["categories"]}

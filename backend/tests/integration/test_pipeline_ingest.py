@@ -52,6 +52,7 @@ def test_a_video_becomes_frames_with_vectors(system: Pipeline, decoded: list[tup
     assert all(
         system.ctx.blobs.exists(f.image_key) and system.ctx.blobs.exists(f.thumbnail_key) for f in frames
     )
+    assert None not in [frame.mean_colour for frame in frames]
     [child] = system.children(job.id)
     assert (child.kind, child.state, child.total, child.done) == ("embed", JobState.DONE, 4, 4)
 

@@ -51,7 +51,8 @@ def test_from_a_video_to_a_dataset(tmp_path: Path) -> None:
         assert (system.job(annotated.id).state, system.segmenter.calls) == (JobState.DONE, [PROMPTS])
         proposals = system.annotations()
         assert {proposal.prompt for proposal in proposals} == set(PROMPTS)
-        accepted = review.decide(system.ctx, [p.id for p in proposals[::7]], AnnotationStatus.ACCEPTED)
+        accepted = proposals[::7]
+        review.decide(system.ctx, [p.id for p in accepted], AnnotationStatus.ACCEPTED)
 
         target = tmp_path / "dataset"
         exported = export.request(system.ctx, str(target), "coco", "accepted", "default")

@@ -10,7 +10,8 @@ import pytest
 from komadori.core.errors import DependencyError, InputError, KomadoriError, ModelError, NotFoundError
 from komadori.core.types import EmbeddingBatch, Queue, SearchHit, WorkerState
 from komadori.db.repositories import embeddings, workers
-from komadori.services import search
+from komadori.db.repositories import queries as query_rows
+from komadori.services import queries, search
 from komadori.services.search import Scope
 from tests.support.app import COLOURS, jpeg_of, picture, seed_video
 from tests.support.pipeline import Pipeline, pipeline
@@ -196,8 +197,8 @@ def test_a_worker_that_starts_again_has_the_whole_patience_from_when_it_was_last
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A killed process is listed for seconds, and may take some more to come back."""
-    monkeypatch.setattr(search, "_LOOK_AT_WORKERS_S", 0.0)
-    monkeypatch.setattr(search, "_NO_WORKER_PATIENCE_S", 0.5)
+    monkeypatch.setattr(queries, "_LOOK_AT_WORKERS_S", 0.0)
+    monkeypatch.setattr(queries, "_NO_WORKER_PATIENCE_S", 0.5)
     with pipeline(tmp_path) as system:
         seed_video(system.ctx)
         killed_s = time.monotonic() + 0.7
@@ -223,7 +224,7 @@ def test_a_lost_hint_is_sent_again(system: Pipeline, monkeypatch: pytest.MonkeyP
         told.append(query_id)
         return answer(query_id) if len(told) > 1 else None
 
-    monkeypatch.setattr(search, "_WAKE_AGAIN_S", 0.01)
+    monkeypatch.setattr(queries, "_WAKE_AGAIN_S", 0.01)
     system.queue.run_query = lose_the_first
 
     assert search.by_text(system.ctx, "red", 3, Scope()).hits
@@ -242,9 +243,9 @@ def test_a_query_whose_worker_was_killed_is_answered_by_the_next(
             return answer(query_id)
         taken.append(query_id)
         with system.ctx.sessions.write() as session:
-            return embeddings.claim_query(session, query_id)
+            return query_rows.claim(session, Queue.SIGLIP, query_id)
 
-    monkeypatch.setattr(search, "_WAKE_AGAIN_S", 0.01)
+    monkeypatch.setattr(queries, "_WAKE_AGAIN_S", 0.01)
     system.queue.run_query = take_the_first_and_die
 
     assert search.by_text(system.ctx, "red", 3, Scope()).hits

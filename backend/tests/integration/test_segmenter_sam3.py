@@ -168,7 +168,7 @@ def test_only_the_last_few_frames_are_kept(segmenter: Sam3Segmenter) -> None:
     assert ask(segmenter, frames) == 6
     assert ask(segmenter, frames[2:]) == 0
     assert ask(segmenter, frames[:1]) == 1
-    assert len(segmenter._images._kept) == segmenter._images.capacity == 4
+    assert len(segmenter._images._recent._kept) == segmenter._images.capacity == 4
 
 
 def test_the_frame_asked_for_last_stays_longest(segmenter: Sam3Segmenter) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from komadori.core.errors import InputError, ModelError
 from komadori.ml.segmenters.sam3 import Sam3Segmenter, create
 from tests.support import checkpoints
-from tests.support.sam3_models import encoder_calls, save_with_tracker, untrained_segmenter
+from tests.support.sam3_models import encoder_calls, untrained_segmenter
 from tests.support.segmenter_scenes import LOOSE, exemplars, noise, words
 
 IMAGE = noise(48, 64, seed=5)
@@ -44,19 +44,6 @@ def head_calls(segmenter: Sam3Segmenter) -> Iterator[list[dict[str, Any]]]:
         yield calls
     finally:
         handle.remove()
-
-
-def test_a_checkpoint_with_the_tracker_gives_the_detectors_answers(
-    segmenter: Sam3Segmenter, tmp_path: Path
-) -> None:
-    """AutoModel would build the video model from it, and some classes leave its weights at random."""
-    save_with_tracker(tmp_path)
-
-    with_tracker = create(tmp_path, dtype=torch.float32)
-
-    [expected] = segmenter.segment([IMAGE], [words("dog"), words("cat")], **LOOSE)
-    [found] = with_tracker.segment([IMAGE], [words("dog"), words("cat")], **LOOSE)
-    assert [f.masks for f in found] == [e.masks for e in expected]
 
 
 def test_missing_weights_are_an_error(checkpoint: Path) -> None:

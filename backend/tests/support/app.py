@@ -27,6 +27,7 @@ from komadori.services.context import Context
 from komadori.settings import Settings
 
 NEVER_S = 3600.0
+WITH_MODEL = (Queue.SIGLIP, Queue.SAM3)
 
 SIZE_HW = (48, 64)
 COLOURS = {"red": (220, 30, 30), "green": (30, 160, 40), "blue": (30, 60, 220)}
@@ -46,7 +47,13 @@ class InlineSystem:
 
 def inline_context(home: Path, **options: Any) -> tuple[Settings, Context, InlineQueue]:
     """A system without HTTP in an empty folder; options are those of the settings."""
-    values: dict[str, Any] = {"embedder": "fake", "segmenter": "fake", "query_timeout_s": 5.0, **options}
+    values: dict[str, Any] = {
+        "embedder": "fake",
+        "segmenter": "fake",
+        "query_timeout_s": 5.0,
+        "exports": home.with_name(f"{home.name}-exports"),
+        **options,
+    }
     settings = Settings(_env_file=None, home=home, **values)
     prepare_home(settings)
     queue = InlineQueue()
@@ -62,7 +69,7 @@ def connect(settings: Settings, ctx: Context, queue: InlineQueue) -> None:
         part.load()
     work = {kind: run for part in parts.values() for kind, run in part.work_by_kind().items()}
     queue.run_chunk = lambda chunk_id: jobs.run_chunk(ctx, chunk_id, work, "inline")
-    queue.run_query = parts[Queue.SIGLIP].answer_query
+    queue.run_query = lambda query_id: any(parts[name].answer_query(query_id) for name in WITH_MODEL)
 
 
 @contextmanager
@@ -144,6 +151,7 @@ def _frame_row(ctx: Context, video_id: int, sha256: str, index: int) -> dict[str
         "thumbnail_key": thumbnail_key,
         "image_sha256": hashlib.sha256(picture_bytes).hexdigest(),
         "perceptual_hash": "00ff00ff00ff00ff",
+        "mean_colour": None if index == 0 else 0x102030 + index,
         "is_key": index == 0,
         "is_suspect": False,
         "transform": {"encoder": {"quality": 90}},
@@ -154,8 +162,14 @@ def _facts() -> dict[str, Any]:
     return {
         "container": "mov,mp4",
         "codec": "h264",
+        "duration_s": 6.0,
+        "width": SIZE_HW[1],
+        "height": SIZE_HW[0],
         "rotation": 0,
         "stream_index": 0,
         "time_base": "1/1000",
         "start_pts": 0,
+        "n_frames": 6,
+        "is_variable_frame_rate": False,
+        "details": {},
     }

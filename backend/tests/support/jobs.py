@@ -37,7 +37,7 @@ class RecordingQueue:
     def is_reachable(self) -> bool:
         return not self.is_down
 
-    def wake_for_query(self, query_id: int) -> bool:
+    def wake_for_query(self, queue: Queue, query_id: int) -> bool:
         return not self.is_down
 
 

@@ -104,9 +104,11 @@ def _plain(column: Column[Any], number: int) -> Any:
     if isinstance(kind, Boolean):
         return number % 2 == 0
     if isinstance(kind, JSON):
+        if (column.table.name, column.name) == ("annotation_revisions", "state"):
+            return _former_state(number)
         return {"number": number, "text": "駒鳥", "inner": [1.5, None]}
     if isinstance(kind, LargeBinary):
-        return bytes([0, 255, number])
+        return f"{number}`4O2".encode() if column.name == "mask_counts" else bytes([0, 255, number])
     if isinstance(kind, Float):
         return number + 0.1
     if isinstance(kind, Integer):
@@ -114,3 +116,16 @@ def _plain(column: Column[Any], number: int) -> Any:
         return number + (2**40 if is_large else 1)
     length = getattr(kind, "length", None) or 60
     return f"{number} {column.name} 駒鳥 '\"%"[:length]
+
+
+def _former_state(number: int) -> dict[str, Any]:
+    """What an annotation was, as schemas before 0006 wrote it."""
+    return {
+        "class_id": number + 1,
+        "status": "proposed",
+        "source": "model",
+        "bbox_xyxy": [number + 0.1, 1 / 3, 30.123456954956055, 40.0],
+        "mask": f"{number}`4O2" if number else None,
+        "confidence": 0.1 if number else None,
+        "track_id": 2**40 if number else None,
+    }

@@ -13,6 +13,7 @@ import pytest
 from komadori.bootstrap import WorkerParts, open_context, prepare_home
 from komadori.core.types import (
     Annotation,
+    ClickPrompt,
     ConceptPrompt,
     Detections,
     EmbeddingBatch,
@@ -23,6 +24,7 @@ from komadori.core.types import (
     JobState,
     JsonDict,
     Queue,
+    Refinement,
     Video,
 )
 from komadori.db.repositories import annotations, videos
@@ -34,7 +36,7 @@ from komadori.media.base import SegmentReport
 from komadori.media.extract import extract_segment
 from komadori.media.segments import Segment
 from komadori.ml.embedders.base import ImageTextEmbedder
-from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.segmenters.base import ConceptSegmenter, clickable
 from komadori.queueing.inline import InlineQueue
 from komadori.services import ingest, jobs
 from komadori.services.context import Context
@@ -90,6 +92,10 @@ class CountingSegmenter:
         return self.model.segment(
             images, prompts, score_threshold=score_threshold, mask_threshold=mask_threshold
         )
+
+    def refine(self, image: Image, prompt: ClickPrompt) -> Refinement:
+        self.calls.append([f"{len(prompt.points_xy)} points"])
+        return clickable(self.model).refine(image, prompt)
 
 
 @dataclass(slots=True)
@@ -174,7 +180,13 @@ def pipeline(
     home: Path, *, embedder_model: ImageTextEmbedder | None = None, **options: Any
 ) -> Iterator[Pipeline]:
     """An installation on a folder, which may be another's too; options are those of the settings."""
-    values: dict[str, Any] = {"embedder": "fake", "segmenter": "fake", "query_timeout_s": 5.0, **options}
+    values: dict[str, Any] = {
+        "embedder": "fake",
+        "segmenter": "fake",
+        "query_timeout_s": 5.0,
+        "exports": home.with_name(f"{home.name}-exports"),
+        **options,
+    }
     settings = Settings(_env_file=None, home=home, **values)
     home.mkdir(parents=True, exist_ok=True)
     database = home / "komadori.db"
@@ -194,7 +206,7 @@ def pipeline(
     work = {kind: run for part in parts.values() for kind, run in part.work_by_kind().items()}
     made = Pipeline(ctx, queue, embedder, segmenter, work)
     queue.run_chunk = made.run
-    queue.run_query = siglip.answer_query
+    queue.run_query = lambda query_id: siglip.answer_query(query_id) or sam3.answer_query(query_id)
     yield made
     ctx.sessions.close()
 

@@ -112,6 +112,10 @@ def make_annotation(frame: Frame, annotation_id: int, **changes: Any) -> Annotat
         track_id=None,
         run_id=7,
         prompt="a cat",
+        created_s=1.0,
+        created_by=None,
+        changed_s=None,
+        changed_by=None,
     )
     return replace(annotation, **changes)
 

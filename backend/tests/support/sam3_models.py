@@ -1,4 +1,4 @@
-"""SAM 3 called the plain way, a checkpoint with a tracker, and a count of what the encoders do."""
+"""SAM 3 and its tracker called the plain way, and a count of what the encoders do."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from komadori.core.types import ConceptPrompt, Image
+from komadori.core import masks
+from komadori.core.masks import Rle
+from komadori.core.types import ClickPrompt, ConceptPrompt, Image
 from komadori.ml import torchvision_shim
 from komadori.ml.segmenters.sam3 import Sam3Segmenter, create
 from tests.support import checkpoints
@@ -18,18 +20,16 @@ from tests.support import checkpoints
 torchvision_shim.install()
 
 from transformers import (  # noqa: E402
-    Sam2VideoVideoProcessor,
     Sam3Model,
     Sam3Processor,
-    Sam3VideoConfig,
-    Sam3VideoModel,
-    Sam3VideoProcessor,
+    Sam3TrackerModel,
+    Sam3TrackerProcessor,
 )
 
 
-def untrained_segmenter(**options: Any) -> Sam3Segmenter:
-    """The untrained checkpoint in float32, which gives the same numbers on every machine."""
-    segmenter = create(checkpoints.SAM3, **{"dtype": torch.float32, **options})
+def untrained_segmenter(source: Path = checkpoints.SAM3, **options: Any) -> Sam3Segmenter:
+    """An untrained checkpoint in float32, which gives the same numbers on every machine."""
+    segmenter = create(source, **{"dtype": torch.float32, **options})
     assert isinstance(segmenter, Sam3Segmenter)
     return segmenter
 
@@ -72,6 +72,39 @@ class PlainSam3:
         )
 
 
+class PlainTracker:
+    """One image and one prompt at a time, as the documentation of transformers shows it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.model = Sam3TrackerModel.from_pretrained(directory, dtype=torch.float32)
+        self.processor = Sam3TrackerProcessor(Sam3Processor.from_pretrained(directory).image_processor)
+
+    def __call__(self, image: Image, prompt: ClickPrompt) -> tuple[NDArray[np.bool_], float]:
+        """The best mask (H, W) and its score; one point gives three masks to choose from."""
+        points = prompt.points_xy.tolist()
+        inputs = self.processor(
+            images=image,
+            input_points=[[points]] if points else None,
+            input_labels=[[prompt.point_is_positive.astype(int).tolist()]] if points else None,
+            input_boxes=None if prompt.box_xyxy is None else [[prompt.box_xyxy.tolist()]],
+            return_tensors="pt",
+        )
+        sizes = inputs.pop("original_sizes")
+        if prompt.mask is not None:
+            inputs["input_masks"] = self._logits(prompt.mask)
+        is_one_point = len(points) == 1 and prompt.box_xyxy is None and prompt.mask is None
+        with torch.inference_mode():
+            outputs = self.model(**inputs, multimask_output=is_one_point)
+        best = int(outputs.iou_scores[0, 0].argmax())
+        [found] = self.processor.post_process_masks(outputs.pred_masks, sizes)
+        return found[0, best].numpy(), float(outputs.iou_scores[0, 0, best])
+
+    def _logits(self, mask: Rle) -> torch.Tensor:
+        """10 in the mask and -10 beside it; the model makes it smaller by itself."""
+        pixels = torch.from_numpy(np.ascontiguousarray(masks.decode(mask))).float()
+        return pixels[None, None] * 20 - 10
+
+
 @dataclass
 class EncoderCalls:
     """How many pictures and texts went through the encoders."""
@@ -101,38 +134,6 @@ def encoder_calls(segmenter: Sam3Segmenter) -> Iterator[EncoderCalls]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def save_with_tracker(directory: Path) -> None:
-    """Save the untrained model's weights the way the published checkpoint holds them: beside a tracker.
-
-    The tracker's own weights are random.
-    """
-    source = checkpoints.SAM3
-    detector = Sam3Model.from_pretrained(source, dtype=torch.float32)
-    config = Sam3VideoConfig(
-        detector_config=detector.config.to_dict(), tracker_config=_tracker_config(), low_res_mask_size=32
-    )
-    model = Sam3VideoModel(config)
-    model.detector_model.load_state_dict(detector.state_dict())
-    model.save_pretrained(directory)
-    processor = Sam3Processor.from_pretrained(source)
-    Sam3VideoProcessor(
-        processor.image_processor, Sam2VideoVideoProcessor(), processor.tokenizer
-    ).save_pretrained(directory)
-
-
-def _tracker_config() -> dict[str, Any]:
-    """A tracker of the right class with small parts; it is saved and never run."""
-    return {
-        "model_type": "sam3_tracker_video",
-        "image_size": 64,
-        "mask_decoder_config": {"mlp_dim": 64, "iou_head_hidden_dim": 64},
-        "memory_attention_num_layers": 1,
-        "memory_attention_feed_forward_hidden_size": 64,
-        "memory_fuser_num_layers": 1,
-        "memory_fuser_intermediate_dim": 64,
-    }
 
 
 def ious(a: Sequence[NDArray[np.bool_]], b: Sequence[NDArray[np.bool_]]) -> list[float]:

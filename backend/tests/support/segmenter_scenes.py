@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from komadori.core.types import ConceptPrompt, Image
+from komadori.core.masks import Rle
+from komadori.core.types import ClickPrompt, ConceptPrompt, Image
 
 RED = (220, 30, 30)
 GREEN = (30, 190, 40)
@@ -45,4 +46,18 @@ def exemplars(*boxes: tuple[float, float, float, float, bool], text: str | None 
         text,
         np.array([box[:4] for box in boxes], np.float32),
         np.array([box[4] for box in boxes], np.bool_),
+    )
+
+
+def click(
+    *points: tuple[float, float, bool],
+    box: tuple[float, float, float, float] | None = None,
+    mask: Rle | None = None,
+) -> ClickPrompt:
+    """Clicks: points, each with whether it is on the object, and what they begin with."""
+    return ClickPrompt(
+        np.array([point[:2] for point in points], np.float32).reshape(-1, 2),
+        np.array([point[2] for point in points], np.bool_),
+        None if box is None else np.array(box, np.float32),
+        mask,
     )

@@ -286,6 +286,9 @@ def test_a_dry_run_asks_docker_nothing(checkout: Checkout) -> None:
     [
         ("local", ".venv/bin/komadori up"),
         ("lock", ".venv/bin/python backend/scripts/lock_images.py"),
+        ("ui", ".venv/bin/python backend/scripts/build_ui.py"),
+        ("check-ui", ".venv/bin/python backend/scripts/build_ui.py npm test"),
+        ("test-browser", "python -m pytest -q tests/e2e -m browser "),
         ("test-containers", "python -m pytest -q tests/containers -m containers"),
     ],
 )
@@ -298,6 +301,19 @@ def test_other_targets_run_this(target: str, command: str) -> None:
         check=True,
     )
     assert command in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("words", [[], ["OPEN=1"]])
+def test_the_demo_needs_the_web_ui_only_to_show_it(words: list[str]) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", "demo", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("build_ui.py" in done.stdout) == bool(words)
+    assert done.stdout.rstrip().endswith("--open" if words else "--output demo-output")
 
 
 def test_help_and_the_contributors_guide_name_every_target(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Broker:
     def wake_for_chunk(self, queue: Queue, chunk_id: int, priority: Priority = Priority.BULK) -> bool:
         return self._take(chunk_id)
 
-    def wake_for_query(self, query_id: int) -> bool:
+    def wake_for_query(self, queue: Queue, query_id: int) -> bool:
         return self._take(query_id)
 
     def is_reachable(self) -> bool:
@@ -65,7 +65,7 @@ def wait_until_reachable(sender: Outbox) -> None:
 def test_hints_reach_a_broker_that_answers(broker: Broker, sender: Outbox) -> None:
     broker.lets_through.set()
     assert sender.wake_for_chunk(Queue.DEFAULT, 1)
-    assert sender.wake_for_query(2)
+    assert sender.wake_for_query(Queue.SIGLIP, 2)
     assert broker.taken == [1, 2]
 
 
@@ -90,7 +90,9 @@ def test_a_dead_broker_is_asked_again_by_the_thread_and_not_by_who_sends(
 
 def test_what_a_paused_broker_had_not_begun_to_take_is_not_sent_later(broker: Broker, sender: Outbox) -> None:
     """The reaper announces it again, perhaps by then in another order."""
-    threads = [threading.Thread(target=sender.wake_for_query, args=(number,)) for number in (1, 2)]
+    threads = [
+        threading.Thread(target=sender.wake_for_query, args=(Queue.SIGLIP, number)) for number in (1, 2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -106,11 +108,11 @@ def test_a_fault_is_told_to_who_asked_and_ends_nothing(
     broker.lets_through.set()
 
     class Odd(Broker):
-        def wake_for_query(self, query_id: int) -> bool:
+        def wake_for_query(self, queue: Queue, query_id: int) -> bool:
             raise ZeroDivisionError
 
     monkeypatch.setattr(sender, "_queue", Odd())
     with pytest.raises(ZeroDivisionError):
-        sender.wake_for_query(1)
+        sender.wake_for_query(Queue.SIGLIP, 1)
     monkeypatch.setattr(sender, "_queue", broker)
-    assert sender.wake_for_query(2)
+    assert sender.wake_for_query(Queue.SIGLIP, 2)

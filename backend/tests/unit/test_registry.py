@@ -136,7 +136,7 @@ def test_what_our_own_parts_lack_is_installed_with_their_extra(
 
 def top_level_names(kind: str, name: str) -> set[str]:
     """The names that a module defines or imports, read from its source."""
-    spec = find_spec(f"{registry.PACKAGES[kind]}.{name}")
+    spec = find_spec(registry.module_of(kind, name))
     assert spec is not None
     assert spec.origin is not None
     found = set()

@@ -1,5 +1,7 @@
 """The segmenter that finds named colours."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from komadori.core import masks
 from komadori.core.types import ConceptPrompt, Detections, Image
 from komadori.ml.segmenters.fake import FakeSegmenter
-from tests.support.segmenter_scenes import BACKGROUND, RED, exemplars, scene, words
+from tests.support.segmenter_scenes import BACKGROUND, RED, click, exemplars, scene, words
 
 SMALL_RED = (96, 9, 128, 27)
 LARGE_RED = (16, 9, 64, 54)
@@ -89,6 +91,36 @@ def test_a_paler_area_is_less_certain() -> None:
     assert boxes(found) == {LARGE_RED, SMALL_RED}
     assert found.confidence[0] == 1.0
     assert 0.1 < found.confidence[1] < 0.5
+
+
+def outlined(*points: tuple[float, float, bool], **begun_with: Any) -> tuple[float, ...]:
+    """The box of what clicks in the scene outline."""
+    return FakeSegmenter().refine(scene(), click(*points, **begun_with)).mask.bbox_xyxy
+
+
+def test_a_click_means_the_area_of_like_colour_around_it() -> None:
+    assert outlined((20, 20, True)) == LARGE_RED
+    assert outlined((20, 20, True), (97, 26, True)) == (16, 9, 128, 54)
+    assert outlined((20, 20, True), (97, 26, True), (63, 53, False)) == SMALL_RED
+
+
+def test_a_box_limits_what_is_clicked_and_stands_for_its_centre() -> None:
+    assert outlined((20, 20, True), box=(0, 0, 30, 90)) == (16, 9, 30, 54)
+    assert outlined(box=SMALL_GREEN) == SMALL_GREEN
+
+
+def test_clicks_begin_with_the_former_mask() -> None:
+    former = FakeSegmenter().refine(scene(), click((100, 60, True))).mask
+
+    assert outlined(mask=former) == SMALL_GREEN
+    assert outlined((97, 26, True), mask=former) == (96, 9, 144, 81)
+    assert outlined((100, 60, False), mask=former) == (0, 0, 0, 0)
+
+
+def test_a_mask_that_contradicts_a_point_is_less_certain() -> None:
+    contradiction = click((20, 20, True), (30, 30, False), (150, 5, False), (151, 6, False))
+
+    assert FakeSegmenter().refine(scene(), contradiction).confidence == 0.75
 
 
 def flood(mask: np.ndarray) -> set[frozenset[tuple[int, int]]]:

@@ -11,7 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Runs
+         * @description Runs by id: what was asked of which model; each is there once a worker has begun it.
+         */
+        get: operations["list_runs"];
         put?: never;
         /**
          * Start Run
@@ -96,6 +100,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotations/{annotation_id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revert Annotation
+         * @description Give an annotation the whole state of an earlier revision, as a new one.
+         */
+        post: operations["revert_annotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/annotations/decisions": {
         parameters: {
             query?: never;
@@ -110,6 +134,26 @@ export interface paths {
          * @description Give annotations the same status, all of them or none.
          */
         post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/annotations/decisions/matching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Matching
+         * @description Accept or reject all open proposals that match, or none where they are too many.
+         */
+        post: operations["decide_matching"];
         delete?: never;
         options?: never;
         head?: never;
@@ -136,6 +180,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export-formats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Export Formats
+         * @description Every format by name, those of other packages too.
+         */
+        get: operations["list_export_formats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/exports": {
         parameters: {
             query?: never;
@@ -150,6 +214,69 @@ export interface paths {
          * @description Write a dataset to a folder of the machine that runs Komadori.
          */
         post: operations["start_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{job_id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Archive
+         * @description The folder of a finished export as one ZIP archive, as long as it is there unchanged.
+         */
+        get: operations["get_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Export
+         * @description What an export would hold; nothing is written.
+         */
+        post: operations["preview_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Browse Frames
+         * @description Frames as columns, by video and order of presentation; each filter narrows the choice.
+         *
+         *     `class_name` and `status` ask for frames that have such an annotation, `only=undecided` for frames
+         *     with a proposal that nobody has decided about.
+         */
+        get: operations["browse_frames"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -190,6 +317,29 @@ export interface paths {
         get: operations["get_image"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frames/{frame_id}/segmentations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Clicks
+         * @description Outline the one object that is clicked on; a worker answers ahead of all bulk work.
+         *
+         *     Nothing is stored: whoever likes the mask draws an annotation with it, or edits one. Who asks again
+         *     before the answer is there may break the connection off.
+         */
+        post: operations["segment_clicks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -456,6 +606,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{name}/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Summary
+         * @description How much of a project is there, and how much of it is reviewed.
+         */
+        get: operations["get_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/searches": {
         parameters: {
             query?: never;
@@ -491,6 +661,34 @@ export interface paths {
          */
         post: operations["search_by_picture"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Session
+         * @description Whether a token is needed, and whether this client has given it; needs no token itself.
+         */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Open Session
+         * @description Let the browser in that gives the token: it gets a cookie that counts as the token for 30 days.
+         */
+        post: operations["open_session"];
+        /**
+         * Close Session
+         * @description Take the cookie away from this browser; others that gave the token stay.
+         */
+        delete: operations["close_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -608,6 +806,28 @@ export interface paths {
          * @description The version, the settings that matter, and the load of the queues.
          */
         get: operations["get_system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/thumbnails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thumbnails
+         * @description The count N and N lengths in bytes (uint32, little-endian; 0: there is none), then the N JPEGs.
+         *
+         *     In the order asked for. Many small requests cost the browser and the server far more than the pictures.
+         */
+        get: operations["get_thumbnails"];
         put?: never;
         post?: never;
         delete?: never;
@@ -763,6 +983,89 @@ export interface paths {
          * @description Frames in the order of presentation: of one sampling of the video, or of all.
          */
         get: operations["list_frames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Media
+         * @description The file of a video, or a part of it.
+         */
+        get: operations["get_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/playback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Playback
+         * @description What a browser can play of a video, or why there is nothing.
+         */
+        get: operations["get_playback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/proxies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Proxy
+         * @description Make a copy of a video that browsers play, frame for frame the same; the job that does so already.
+         */
+        post: operations["make_proxy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/videos/{video_id}/times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Times
+         * @description When the file shows each frame: seconds as little-endian float64, by the frame's index.
+         *
+         *     They are what `requestVideoFrameCallback` calls `mediaTime`. To land on a frame, seek to the middle
+         *     between its time and the next one.
+         */
+        get: operations["get_times"];
         put?: never;
         post?: never;
         delete?: never;
@@ -940,10 +1243,27 @@ export interface components {
         Annotation: {
             /** Bbox Xyxy */
             bbox_xyxy: number[];
+            /**
+             * Changed By
+             * @description Who that was, where the request said so
+             */
+            changed_by: string | null;
+            /**
+             * Changed S
+             * @description When a person last drew, changed or decided it
+             */
+            changed_s: number | null;
             /** Class Name */
             class_name: string;
             /** Confidence */
             confidence: number | null;
+            /**
+             * Created By
+             * @description Who drew it; null for a proposal
+             */
+            created_by: string | null;
+            /** Created S */
+            created_s: number;
             /** Frame Id */
             frame_id: string;
             /** Id */
@@ -961,12 +1281,21 @@ export interface components {
             track_id: string | null;
         };
         /**
-         * Annotations
-         * @description Annotations, in the order in which they were named.
+         * AnnotationRun
+         * @description One request to annotate: the model, what it was asked and with which thresholds.
          */
-        Annotations: {
-            /** Items */
-            items: components["schemas"]["Annotation"][];
+        AnnotationRun: {
+            /** Created S */
+            created_s: number;
+            /** Id */
+            id: string;
+            /** Model Id */
+            model_id: string;
+            /** Model Revision */
+            model_revision: string;
+            /** Prompts */
+            prompts: string[];
+            thresholds: components["schemas"]["Thresholds"];
         };
         /**
          * AnnotationSource
@@ -1024,12 +1353,103 @@ export interface components {
             total: number;
         };
         /**
+         * ClassCount
+         * @description A class, and how many annotations of it there are.
+         */
+        ClassCount: {
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
+        };
+        /**
          * ClassName
          * @description A class that annotations of a project have.
          */
         ClassName: {
             /** Name */
             name: string;
+        };
+        /**
+         * ClassSummary
+         * @description How many annotations a class has; `n_frames` have one that nobody rejected.
+         */
+        ClassSummary: {
+            /** N Accepted */
+            n_accepted: number;
+            /** N Frames */
+            n_frames: number;
+            /** N Proposed */
+            n_proposed: number;
+            /** N Rejected */
+            n_rejected: number;
+            /** Name */
+            name: string;
+        };
+        /**
+         * Click
+         * @description A point in pixels of the upright frame, on the object or, where it is not positive, beside it.
+         */
+        Click: {
+            /**
+             * Is Positive
+             * @default true
+             */
+            is_positive: boolean;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
+         * Clicks
+         * @description What tells one object from all else: points, a box around it, an annotation to begin with.
+         * @example {
+         *       "points": [
+         *         {
+         *           "is_positive": true,
+         *           "x": 20,
+         *           "y": 30
+         *         }
+         *       ]
+         *     }
+         */
+        Clicks: {
+            /**
+             * Annotation Id
+             * @description Of this frame; its mask is refined
+             */
+            annotation_id?: string | null;
+            /** Box Xyxy */
+            box_xyxy?: number[] | null;
+            /** Points */
+            points?: components["schemas"]["Click"][];
+        };
+        /**
+         * Dataset
+         * @description Which annotations to export, and how.
+         * @example {
+         *       "format": "coco",
+         *       "status": "accepted"
+         *     }
+         */
+        Dataset: {
+            /**
+             * Format
+             * @default coco
+             */
+            format: string;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /**
+             * Status
+             * @default accepted
+             * @enum {string}
+             */
+            status: "accepted" | "proposed" | "all";
         };
         /**
          * Decide
@@ -1045,7 +1465,67 @@ export interface components {
         Decide: {
             /** Ids */
             ids: string[];
+            /**
+             * Return Items
+             * @description Whether to answer with the annotations, and not only ids
+             * @default true
+             */
+            return_items: boolean;
             status: components["schemas"]["AnnotationStatus"];
+        };
+        /**
+         * Decided
+         * @description What was decided about, in the order in which it was named; no items where none were asked for.
+         */
+        Decided: {
+            /** Ids */
+            ids: string[];
+            /** Items */
+            items: components["schemas"]["Annotation"][];
+        };
+        /**
+         * DecidedMatching
+         * @description The proposals that were changed; with these ids the decision can be undone.
+         */
+        DecidedMatching: {
+            /** Ids */
+            ids: string[];
+            /** Total */
+            total: number;
+        };
+        /**
+         * DecideMatching
+         * @description The same decision about all open proposals that match; both bounds of the confidence are included.
+         * @example {
+         *       "class_name": "car",
+         *       "min_confidence": 0.8,
+         *       "project": "default",
+         *       "status": "accepted"
+         *     }
+         */
+        DecideMatching: {
+            /** Class Name */
+            class_name?: string | null;
+            /** Frame Id */
+            frame_id?: string | null;
+            /** Max Confidence */
+            max_confidence?: number | null;
+            /** Min Confidence */
+            min_confidence?: number | null;
+            /**
+             * Project
+             * @default default
+             */
+            project: string;
+            /** Run Id */
+            run_id?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "accepted" | "rejected";
+            /** Video Id */
+            video_id?: string | null;
         };
         /**
          * DrawAnnotation
@@ -1116,9 +1596,9 @@ export interface components {
         Export: {
             /**
              * Directory
-             * @description Absolute, on the machine that runs Komadori
+             * @description Absolute, on the machine that runs Komadori; when not given, the folder of this project and format among the exports
              */
-            directory: string;
+            directory?: string | null;
             /**
              * Format
              * @default coco
@@ -1137,12 +1617,49 @@ export interface components {
             status: "accepted" | "proposed" | "all";
         };
         /**
+         * ExportFormat
+         * @description A format that a dataset may have.
+         */
+        ExportFormat: {
+            /** Description */
+            description: string;
+            /** Name */
+            name: string;
+            /**
+             * Needs Masks
+             * @description Whether an annotation that is only a box cannot be written in it
+             */
+            needs_masks: boolean;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ExportPreview
+         * @description What an export would hold; `samples` are the ids of some of its frames.
+         */
+        ExportPreview: {
+            /** Classes */
+            classes: components["schemas"]["ClassCount"][];
+            /** N Annotations */
+            n_annotations: number;
+            /** N Images */
+            n_images: number;
+            /** Samples */
+            samples: string[];
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
          * FormerState
-         * @description What an annotation was in an earlier revision.
+         * @description What an annotation was in an earlier revision; the change that ended it says when, and who.
          */
         FormerState: {
             /** Bbox Xyxy */
             bbox_xyxy: number[];
+            /** Changed By */
+            changed_by: string | null;
+            /** Changed S */
+            changed_s: number;
             /** Class Name */
             class_name: string;
             /** Confidence */
@@ -1185,6 +1702,11 @@ export interface components {
             image: string;
             /** Index */
             index: number;
+            /**
+             * Mean Colour
+             * @description Six hexadecimal digits; frames of older versions have none
+             */
+            mean_colour: string | null;
             /** Pts */
             pts: number;
             /** Pts S */
@@ -1203,6 +1725,47 @@ export interface components {
             video_id: string;
             /** Width */
             width: number;
+        };
+        /**
+         * FrameTable
+         * @description Frames as columns of equal length, by video and order of presentation.
+         *
+         *     Ten thousand of them are one answer of about 0.5 MB that is written and read in milliseconds.
+         */
+        FrameTable: {
+            /** Ids */
+            ids: string[];
+            /**
+             * Indices
+             * @description Their places among the visible frames of their videos
+             */
+            indices: number[];
+            /**
+             * Mean Colours
+             * @description Six hexadecimal digits a frame; 808080 where it is not known
+             */
+            mean_colours: string;
+            /**
+             * N Accepted
+             * @description How many accepted annotations each has
+             */
+            n_accepted: number[];
+            /**
+             * N Proposed
+             * @description How many open proposals each has
+             */
+            n_proposed: number[];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Pts S */
+            pts_s: number[];
+            /**
+             * Total
+             * @description How many frames there are in all
+             */
+            total: number;
+            /** Video Ids */
+            video_ids: string[];
         };
         /**
          * Health
@@ -1432,10 +1995,30 @@ export interface components {
             /** Video Id */
             video_id: string;
         };
+        /**
+         * NewSession
+         * @description The token, given once by a browser.
+         * @example {
+         *       "token": "what KOMADORI_TOKEN is set to"
+         *     }
+         */
+        NewSession: {
+            /** Token */
+            token: string;
+        };
         /** Page[Annotation] */
         Page_Annotation_: {
             /** Items */
             items: components["schemas"]["Annotation"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[AnnotationRun] */
+        Page_AnnotationRun_: {
+            /** Items */
+            items: components["schemas"]["AnnotationRun"][];
             /** Next Cursor */
             next_cursor: string | null;
             /** Total */
@@ -1512,6 +2095,37 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * Playback
+         * @description How a browser can show a video: the file at `url`, which is its source or the proxy made of it.
+         */
+        Playback: {
+            /** Height */
+            height: number;
+            /**
+             * Job Id
+             * @description The job that makes a proxy, when it has not ended
+             */
+            job_id: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "source" | "proxy" | "none";
+            /** Mime */
+            mime: string | null;
+            /** N Frames */
+            n_frames: number;
+            /**
+             * Reason
+             * @description Why there is nothing to play
+             */
+            reason: string | null;
+            /** Url */
+            url: string | null;
+            /** Width */
+            width: number;
         };
         /**
          * Problem
@@ -1605,6 +2219,20 @@ export interface components {
             status: "ok" | "degraded";
         };
         /**
+         * Revert
+         * @description Which earlier revision an annotation shall be as again.
+         * @example {
+         *       "expected_revision": 2,
+         *       "revision": 1
+         *     }
+         */
+        Revert: {
+            /** Expected Revision */
+            expected_revision?: number | null;
+            /** Revision */
+            revision: number;
+        };
+        /**
          * Search
          * @description A query in words, or by a stored frame: one of the two.
          * @example {
@@ -1644,6 +2272,52 @@ export interface components {
             size: number[];
         };
         /**
+         * Segmented
+         * @description The mask of what was clicked on, in the size of the frame, and its box; nothing of it is stored.
+         */
+        Segmented: {
+            /** Bbox Xyxy */
+            bbox_xyxy: number[];
+            /**
+             * Confidence
+             * @description How well the mask fits the object, as the model judges it
+             */
+            confidence: number;
+            /** Model Id */
+            model_id: string;
+            /** Model Revision */
+            model_revision: string;
+            segmentation: components["schemas"]["Segmentation"];
+        };
+        /**
+         * Session
+         * @description How this server is entered.
+         */
+        Session: {
+            /**
+             * Has Ui
+             * @description Whether the web UI was built into this installation
+             */
+            has_ui: boolean;
+            /**
+             * Is Local
+             * @description Whether only programs on the server's machine reach it
+             */
+            is_local: boolean;
+            /**
+             * Is Open
+             * @description Whether this client may ask for data now
+             */
+            is_open: boolean;
+            /**
+             * Needs Token
+             * @description Whether requests for data must carry the token, or the cookie
+             */
+            needs_token: boolean;
+            /** Version */
+            version: string;
+        };
+        /**
          * Space
          * @description What makes vectors comparable, and how many there are; `key` is its name in addresses.
          */
@@ -1660,6 +2334,33 @@ export interface components {
             preprocessing_hash: string;
             /** Revision */
             revision: string;
+        };
+        /**
+         * Summary
+         * @description How much of a project is there, and how much of it is reviewed; classes by name.
+         */
+        Summary: {
+            /** Classes */
+            classes: components["schemas"]["ClassSummary"][];
+            /**
+             * N Annotations
+             * @description Of every status
+             */
+            n_annotations: number;
+            /** N Frames */
+            n_frames: number;
+            /**
+             * N Frames Accepted
+             * @description Frames with an accepted annotation
+             */
+            n_frames_accepted: number;
+            /**
+             * N Frames With Proposals
+             * @description Frames with a proposal that is not decided
+             */
+            n_frames_with_proposals: number;
+            /** N Videos */
+            n_videos: number;
         };
         /**
          * System
@@ -1685,6 +2386,16 @@ export interface components {
             segmenter: string;
             /** Version */
             version: string;
+        };
+        /**
+         * Thresholds
+         * @description How sure a run had to be.
+         */
+        Thresholds: {
+            /** Mask */
+            mask: number;
+            /** Score */
+            score: number;
         };
         /**
          * TopOfSearch
@@ -1739,36 +2450,8 @@ export interface components {
          * @description A video file; width and height are those of its upright picture.
          */
         Video: {
-            /** Duration S */
-            duration_s: number;
-            /**
-             * Frames
-             * @description How many frames of it are stored
-             */
-            frames: number;
-            /** Height */
-            height: number;
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Rotation */
-            rotation: number;
-            /** Sha256 */
-            sha256: string;
-            state: components["schemas"]["VideoState"];
-            /** Width */
-            width: number;
-        };
-        /**
-         * VideoDetail
-         * @description A video with where it came from and what went wrong.
-         */
-        VideoDetail: {
-            /** Codec */
-            codec: string;
-            /** Container */
-            container: string;
+            /** Created S */
+            created_s: number;
             /** Duration S */
             duration_s: number;
             /** Error */
@@ -1784,6 +2467,54 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /**
+             * Poster Frame Id
+             * @description A stored frame to show in its place
+             */
+            poster_frame_id: string | null;
+            /** Project */
+            project: string;
+            /** Rotation */
+            rotation: number;
+            /** Sha256 */
+            sha256: string;
+            /** Size Bytes */
+            size_bytes: number;
+            state: components["schemas"]["VideoState"];
+            /** Width */
+            width: number;
+        };
+        /**
+         * VideoDetail
+         * @description A video with where it came from.
+         */
+        VideoDetail: {
+            /** Codec */
+            codec: string;
+            /** Container */
+            container: string;
+            /** Created S */
+            created_s: number;
+            /** Duration S */
+            duration_s: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Frames
+             * @description How many frames of it are stored
+             */
+            frames: number;
+            /** Height */
+            height: number;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Poster Frame Id
+             * @description A stored frame to show in its place
+             */
+            poster_frame_id: string | null;
             /** Project */
             project: string;
             /** Rotation */
@@ -1833,6 +2564,105 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_runs: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description The most items to give. */
+                limit?: number;
+                /** @description The name of a project; all when not given. */
+                project?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AnnotationRun_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_run: {
         parameters: {
             query?: never;
@@ -1932,6 +2762,7 @@ export interface operations {
     list_annotations: {
         parameters: {
             query?: {
+                class_name?: string | null;
                 /** @description The `next_cursor` of the page before. */
                 cursor?: string | null;
                 frame_id?: string | null;
@@ -1939,6 +2770,7 @@ export interface operations {
                 limit?: number;
                 /** @description The name of a project; all when not given. */
                 project?: string | null;
+                run_id?: string | null;
                 status?: components["schemas"]["AnnotationStatus"] | null;
                 video_id?: string | null;
             };
@@ -2034,7 +2866,10 @@ export interface operations {
     draw_annotation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2316,7 +3151,10 @@ export interface operations {
     edit_annotation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
             path: {
                 annotation_id: string;
             };
@@ -2514,10 +3352,123 @@ export interface operations {
             };
         };
     };
+    revert_annotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revert"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     decide: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2533,7 +3484,106 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Annotations"];
+                    "application/json": components["schemas"]["Decided"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_matching: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who does this, for the history: 1 to 80 characters, percent-encoded as UTF-8. */
+                "X-Komadori-Actor"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideMatching"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecidedMatching"];
                 };
             };
             /** @description Unauthorized */
@@ -2706,6 +3756,89 @@ export interface operations {
             };
         };
     };
+    list_export_formats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportFormat"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_export: {
         parameters: {
             query?: never;
@@ -2766,6 +3899,309 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Dataset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportPreview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    browse_frames: {
+        parameters: {
+            query?: {
+                /** @description The name of a class. */
+                class_name?: string | null;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description The most frames to give. */
+                limit?: number;
+                only?: "undecided" | null;
+                /** @description The name of a project; all when not given. */
+                project?: string | null;
+                status?: components["schemas"]["AnnotationStatus"] | null;
+                video_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrameTable"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3018,6 +4454,104 @@ export interface operations {
             };
         };
     };
+    segment_clicks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                frame_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Clicks"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segmented"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_thumbnail: {
         parameters: {
             query?: never;
@@ -3136,10 +4670,14 @@ export interface operations {
             query?: {
                 /** @description The `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description Only jobs of this kind. */
+                kind?: string | null;
                 /** @description The most items to give. */
                 limit?: number;
                 /** @description The name of a project; all when not given. */
                 project?: string | null;
+                /** @description Only those in this state. */
+                state?: components["schemas"]["JobState"] | null;
             };
             header?: never;
             path?: never;
@@ -3425,7 +4963,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description The most items to give. */
                 limit?: number;
-                /** @description Only chunks in this state. */
+                /** @description Only those in this state. */
                 state?: components["schemas"]["JobState"] | null;
             };
             header?: never;
@@ -4265,6 +5803,100 @@ export interface operations {
             };
         };
     };
+    get_summary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     search_frames: {
         parameters: {
             query?: never;
@@ -4448,6 +6080,201 @@ export interface operations {
             };
             /** @description Insufficient Storage */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSession"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    close_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4963,6 +6790,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thumbnails: {
+        parameters: {
+            query: {
+                /** @description 1 to 64 ids of frames, with commas between them */
+                ids: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Unauthorized */
@@ -6507,6 +8420,403 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Frame_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_media: {
+        parameters: {
+            query?: {
+                /** @description The file as it was added, or the proxy of it. */
+                v?: "source" | "proxy";
+            };
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "video/mp4": string;
+                    "video/webm": string;
+                    "video/x-matroska": string;
+                };
+            };
+            /** @description The part that a Range header asked for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                    "video/mp4": unknown;
+                    "video/webm": unknown;
+                    "video/x-matroska": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_playback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Playback"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_proxy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_times: {
+        parameters: {
+            query?: {
+                /** @description The file as it was added, or the proxy of it. */
+                v?: "source" | "proxy";
+            };
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Unauthorized */

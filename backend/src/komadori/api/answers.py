@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -13,12 +14,14 @@ from komadori.core.types import (
     AnnotationStatus,
     ItemOutcome,
     JobState,
-    JsonDict,
     Queue,
     VideoState,
 )
 from komadori.db.repositories import chunks as chunk_rows
 from komadori.db.repositories import jobs as job_rows
+from komadori.exporters.base import FormatDescription
+from komadori.services import clicks, playback
+from komadori.services.dataset_preview import Preview
 from komadori.services.search import SearchResult
 
 
@@ -46,46 +49,99 @@ class ClassName(BaseModel):
     name: str
 
 
+class ClassSummary(BaseModel):
+    """How many annotations a class has; `n_frames` have one that nobody rejected."""
+
+    name: str
+    n_accepted: int
+    n_proposed: int
+    n_rejected: int
+    n_frames: int
+
+
+class Summary(BaseModel):
+    """How much of a project is there, and how much of it is reviewed; classes by name."""
+
+    n_videos: int
+    n_frames: int
+    n_frames_with_proposals: int = Field(description="Frames with a proposal that is not decided")
+    n_frames_accepted: int = Field(description="Frames with an accepted annotation")
+    n_annotations: int = Field(description="Of every status")
+    classes: list[ClassSummary]
+
+    @staticmethod
+    def of(summary: types.ProjectSummary) -> "Summary":
+        """A summary as it is shown."""
+        return Summary.model_validate(asdict(summary))
+
+
 class Video(BaseModel):
     """A video file; width and height are those of its upright picture."""
 
     id: str
     name: str
     sha256: str
+    project: str
     duration_s: float
     width: int
     height: int
     rotation: int
     frames: int = Field(description="How many frames of it are stored")
+    poster_frame_id: str | None = Field(description="A stored frame to show in its place")
     state: VideoState
-
-    @staticmethod
-    def of(video: types.Video) -> "Video":
-        """A video as it is shown in a list."""
-        return Video(**_video_fields(video))
-
-
-class VideoDetail(Video):
-    """A video with where it came from and what went wrong."""
-
-    project: str
-    source_uri: str
     error: str | None
-    container: str
-    codec: str
+    created_s: float
     size_bytes: int
 
     @staticmethod
-    def with_project(video: types.Video, project: str) -> "VideoDetail":
+    def of(video: types.Video, project: str, poster_frame_id: int | None) -> "Video":
+        """A video as it is shown in a list."""
+        return Video(**_video_fields(video, project, poster_frame_id))
+
+
+class VideoDetail(Video):
+    """A video with where it came from."""
+
+    source_uri: str
+    container: str
+    codec: str
+
+    @staticmethod
+    def of(video: types.Video, project: str, poster_frame_id: int | None) -> "VideoDetail":
         """A video as it is shown alone."""
         return VideoDetail(
-            **_video_fields(video),
-            project=project,
+            **_video_fields(video, project, poster_frame_id),
             source_uri=video.source_uri,
-            error=video.error,
             container=video.container,
             codec=video.codec,
-            size_bytes=video.size_bytes,
+        )
+
+
+class Playback(BaseModel):
+    """How a browser can show a video: the file at `url`, which is its source or the proxy made of it."""
+
+    kind: Literal["source", "proxy", "none"]
+    url: str | None
+    mime: str | None
+    reason: str | None = Field(description="Why there is nothing to play")
+    job_id: str | None = Field(description="The job that makes a proxy, when it has not ended")
+    n_frames: int
+    width: int
+    height: int
+
+    @staticmethod
+    def of(video: types.Video, found: "playback.Playback") -> "Playback":
+        """What was found out about playing a video, as it is shown."""
+        url = f"{ROOT}/videos/{video.id}/media?v={found.kind}"
+        return Playback(
+            kind=found.kind,
+            url=None if found.kind == "none" else url,
+            mime=found.mime,
+            reason=found.reason,
+            job_id=None if found.job_id is None else str(found.job_id),
+            n_frames=int(video.facts["n_frames"]),
+            width=video.width,
+            height=video.height,
         )
 
 
@@ -102,6 +158,7 @@ class Frame(BaseModel):
     height: int
     image: str = Field(description="The path of the JPEG")
     thumbnail: str = Field(description="The path of the small JPEG")
+    mean_colour: str | None = Field(description="Six hexadecimal digits; frames of older versions have none")
 
     @staticmethod
     def of(frame: types.Frame) -> "Frame":
@@ -117,6 +174,7 @@ class Frame(BaseModel):
             height=frame.height,
             image=f"{ROOT}/frames/{frame.id}/image",
             thumbnail=f"{ROOT}/frames/{frame.id}/thumbnail",
+            mean_colour=None if frame.mean_colour is None else f"{frame.mean_colour:06x}",
         )
 
 
@@ -170,6 +228,28 @@ class Found(BaseModel):
         )
 
 
+class Segmented(BaseModel):
+    """The mask of what was clicked on, in the size of the frame, and its box; nothing of it is stored."""
+
+    segmentation: Segmentation
+    bbox_xyxy: list[float] = Field(min_length=4, max_length=4)
+    confidence: float = Field(description="How well the mask fits the object, as the model judges it")
+    model_id: str
+    model_revision: str
+
+    @staticmethod
+    def of(segmented: clicks.Segmented) -> "Segmented":
+        """An answer to clicks as it is shown."""
+        found = segmented.refinement
+        return Segmented(
+            segmentation=Segmentation.of(found.mask),
+            bbox_xyxy=list(found.mask.bbox_xyxy),
+            confidence=found.confidence,
+            model_id=segmented.model_id,
+            model_revision=segmented.model_revision,
+        )
+
+
 class Annotation(BaseModel):
     """A labelled object; the box is in pixels of the upright frame, the mask in its size."""
 
@@ -185,6 +265,10 @@ class Annotation(BaseModel):
     revision: int
     prompt: str | None
     run_id: str | None
+    created_s: float
+    created_by: str | None = Field(description="Who drew it; null for a proposal")
+    changed_s: float | None = Field(description="When a person last drew, changed or decided it")
+    changed_by: str | None = Field(description="Who that was, where the request said so")
 
     @staticmethod
     def of(annotation: types.Annotation) -> "Annotation":
@@ -202,17 +286,29 @@ class Annotation(BaseModel):
             revision=annotation.revision,
             prompt=annotation.prompt,
             run_id=_id_or_none(annotation.run_id),
+            created_s=annotation.created_s,
+            created_by=annotation.created_by,
+            changed_s=annotation.changed_s,
+            changed_by=annotation.changed_by,
         )
 
 
-class Annotations(BaseModel):
-    """Annotations, in the order in which they were named."""
+class Decided(BaseModel):
+    """What was decided about, in the order in which it was named; no items where none were asked for."""
 
+    ids: list[str]
     items: list[Annotation]
 
 
+class DecidedMatching(BaseModel):
+    """The proposals that were changed; with these ids the decision can be undone."""
+
+    ids: list[str]
+    total: int
+
+
 class FormerState(BaseModel):
-    """What an annotation was in an earlier revision."""
+    """What an annotation was in an earlier revision; the change that ended it says when, and who."""
 
     revision: int
     class_name: str
@@ -222,20 +318,23 @@ class FormerState(BaseModel):
     segmentation: Segmentation | None
     confidence: float | None
     track_id: str | None
+    changed_s: float
+    changed_by: str | None
 
     @staticmethod
-    def of(state: JsonDict, class_name: str, size_hw: tuple[int, int]) -> "FormerState":
-        """A state from the history of an annotation in a frame of that size."""
-        counts = state["mask"]
+    def of(former: types.FormerState) -> "FormerState":
+        """A state from the history of an annotation."""
         return FormerState(
-            revision=state["revision"],
-            class_name=class_name,
-            status=state["status"],
-            source=state["source"],
-            bbox_xyxy=state["bbox_xyxy"],
-            segmentation=None if counts is None else Segmentation(size=list(size_hw), counts=counts),
-            confidence=state["confidence"],
-            track_id=_id_or_none(state["track_id"]),
+            revision=former.revision,
+            class_name=former.class_name,
+            status=former.status,
+            source=former.source,
+            bbox_xyxy=list(former.bbox_xyxy),
+            segmentation=None if former.mask is None else Segmentation.of(former.mask),
+            confidence=former.confidence,
+            track_id=_id_or_none(former.track_id),
+            changed_s=former.changed_s,
+            changed_by=former.changed_by,
         )
 
 
@@ -243,6 +342,36 @@ class History(BaseModel):
     """The earlier revisions of an annotation, oldest first."""
 
     items: list[FormerState]
+
+
+class Thresholds(BaseModel):
+    """How sure a run had to be."""
+
+    score: float
+    mask: float
+
+
+class AnnotationRun(BaseModel):
+    """One request to annotate: the model, what it was asked and with which thresholds."""
+
+    id: str
+    prompts: list[str]
+    thresholds: Thresholds
+    model_id: str
+    model_revision: str
+    created_s: float
+
+    @staticmethod
+    def of(run: types.AnnotationRun) -> "AnnotationRun":
+        """A run as it is shown."""
+        return AnnotationRun(
+            id=str(run.id),
+            prompts=list(run.prompts),
+            thresholds=Thresholds(**run.thresholds),
+            model_id=run.model_id,
+            model_revision=run.model_revision,
+            created_s=run.created_s,
+        )
 
 
 class Chunk(BaseModel):
@@ -338,6 +467,50 @@ class JobEvent(BaseModel):
     job: Job
 
 
+class ExportFormat(BaseModel):
+    """A format that a dataset may have."""
+
+    name: str
+    title: str
+    description: str
+    needs_masks: bool = Field(description="Whether an annotation that is only a box cannot be written in it")
+
+    @staticmethod
+    def of(name: str, about: FormatDescription) -> "ExportFormat":
+        """A format as it is shown."""
+        return ExportFormat(
+            name=name, title=about.title, description=about.description, needs_masks=about.needs_masks
+        )
+
+
+class ClassCount(BaseModel):
+    """A class, and how many annotations of it there are."""
+
+    name: str
+    n: int
+
+
+class ExportPreview(BaseModel):
+    """What an export would hold; `samples` are the ids of some of its frames."""
+
+    n_images: int
+    n_annotations: int
+    classes: list[ClassCount]
+    samples: list[str] = Field(max_length=3)
+    warnings: list[str]
+
+    @staticmethod
+    def of(preview: Preview) -> "ExportPreview":
+        """A preview as it is shown."""
+        return ExportPreview(
+            n_images=preview.n_images,
+            n_annotations=preview.n_annotations,
+            classes=[ClassCount(name=share.name, n=share.n) for share in preview.classes],
+            samples=[str(frame_id) for frame_id in preview.sample_ids],
+            warnings=list(preview.warnings),
+        )
+
+
 class Issue(BaseModel):
     """Why an item of a job was skipped or failed."""
 
@@ -351,17 +524,22 @@ class Issue(BaseModel):
         return Issue(item=issue.item, outcome=issue.outcome, reason=issue.reason)
 
 
-def _video_fields(video: types.Video) -> dict[str, Any]:
+def _video_fields(video: types.Video, project: str, poster_frame_id: int | None) -> dict[str, Any]:
     return {
         "id": str(video.id),
         "name": video.name,
         "sha256": video.sha256,
+        "project": project,
         "duration_s": video.duration_s,
         "width": video.width,
         "height": video.height,
         "rotation": video.rotation,
         "frames": video.frame_count,
+        "poster_frame_id": None if poster_frame_id is None else str(poster_frame_id),
         "state": video.state,
+        "error": video.error,
+        "created_s": video.created_s,
+        "size_bytes": video.size_bytes,
     }
 
 

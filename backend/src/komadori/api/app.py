@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
 import komadori
-from komadori.api import errors, ui
+from komadori.api import errors, session_cookie, ui
 from komadori.api.answers import Problem
 from komadori.api.events import EventHub
 from komadori.api.guard import LOOPBACK_NAMES, Access, Guard
@@ -19,15 +19,20 @@ from komadori.api.routes import (
     annotations,
     embeddings,
     events,
+    export_formats,
     exports,
     frames,
     health,
     jobs,
     models,
+    playback,
     projects,
     searches,
+    segmentations,
+    session,
     spaces,
     system,
+    thumbnails,
     uploads,
     verifications,
     videos,
@@ -45,10 +50,14 @@ REAP_EVERY_S = 2.0
 _NOUNS = (
     projects,
     videos,
+    playback,
     frames,
+    thumbnails,
     searches,
     annotations,
+    segmentations,
     jobs,
+    export_formats,
     exports,
     verifications,
     embeddings,
@@ -86,13 +95,16 @@ def create_app(
         generate_unique_id_function=_operation_name,
     )
     app.state.settings = settings
+    app.state.is_local = is_local
+    app.state.access = access_of(settings, is_local=is_local)
     errors.install(app)
-    app.add_middleware(Guard, access=access_of(settings, is_local=is_local))
+    app.add_middleware(Guard, access=app.state.access)
     api = APIRouter(prefix=ROOT, responses=errors.documented(401, 403, 408, 413, 422, 503, 507))
     for noun in _NOUNS:
         api.include_router(noun.router, dependencies=[Depends(take_turn)])
     api.include_router(events.router)
     app.include_router(api)
+    app.include_router(session.router, responses=errors.documented(401, 403, 408, 413, 422))
     app.include_router(health.router, responses=errors.documented(401, 403, 503))
     ui.mount(app)
     _describe_problems(app)
@@ -136,15 +148,18 @@ def _operation_name(route: APIRoute) -> str:
 
 
 def _describe_problems(app: FastAPI) -> None:
-    """Add what FastAPI cannot know by itself: the problem document, and the token."""
+    """Add what FastAPI cannot know by itself: the problem document, the token, and the cookie."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         schema = plain()
         components = schema.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{}, {"token": []}]
+        components["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer"},
+            "session": {"type": "apiKey", "in": "cookie", "name": session_cookie.COOKIE},
+        }
+        schema["security"] = [{}, {"token": []}, {"session": []}]
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -3,7 +3,8 @@
 A server on a loopback address is still reachable for every web page that its user has
 open: by a name that resolves to 127.0.0.1 (DNS rebinding), or by a form that is sent
 across sites. The ``Host`` and ``Origin`` headers tell these apart from the user's own
-requests; a server that other machines can reach is protected by its token.
+requests; a server that other machines can reach is protected by its token. Programs send it
+with each request; a browser gives it once and has a cookie from then on.
 """
 
 import base64
@@ -19,6 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from komadori.api import session_cookie, ui
 from komadori.api.errors import ForeignRequestError, TokenError, TooLargeError, response_to
 from komadori.core.errors import KomadoriError
 
@@ -37,7 +39,10 @@ UPLOADS_PATH = "/api/v1/uploads"
 """What is sent there goes to disk piece by piece; each upload has its own limit."""
 
 OPEN_PATH = "/healthz"
-"""The only address of the API that needs no token: whether the process lives."""
+"""Needs no token: whether the process lives."""
+
+SESSION_PATH = "/api/v1/session"
+"""Needs no token: where it is given. Nothing else of the API is open."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -97,7 +102,7 @@ class Guard:
         headers = Headers(scope=scope)
         self._check_host(headers)
         self._check_origin(scope, headers)
-        self._check_token(scope, headers)
+        self._check_token(scope)
         if scope["type"] == "http" and _announced_bytes(headers) > _limit(scope):
             raise _too_large(scope)
 
@@ -114,26 +119,56 @@ class Guard:
         if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
             return
         origin = headers.get("origin")
-        if origin is None or origin.partition("://")[2] == headers.get("host"):
+        if origin is None and _may_lack_origin(scope, headers):
             return
-        if _host_name(origin.partition("://")[2]) in self._access.trusted_hosts:
+        address = (origin or "").partition("://")[2]
+        if address and (address == headers.get("host") or _host_name(address) in self._access.trusted_hosts):
             return
         raise ForeignRequestError(
-            f"The request was made by a page of {origin!r}.",
+            f"The request was made by a page of {origin or 'another site'!r}.",
             hint="Use Komadori's own page, or add the other's host to KOMADORI_ALLOWED_HOSTS.",
         )
 
-    def _check_token(self, scope: Scope, headers: Headers) -> None:
-        wanted = self._access.token
-        if wanted is None or scope["path"] == OPEN_PATH:
+    def _check_token(self, scope: Scope) -> None:
+        if _is_open(scope) or is_let_in(self._access, scope):
             return
-        given = _websocket_token(scope) if scope["type"] == "websocket" else None
-        given = given or _bearer_token(headers)
-        if given is None or not hmac.compare_digest(given.encode(), wanted.encode()):
-            raise TokenError(
-                "The request carries no valid token.",
-                hint="Set KOMADORI_TOKEN to the server's, or send 'Authorization: Bearer <token>'.",
-            )
+        raise TokenError(
+            "The request carries no valid token.",
+            hint="Set KOMADORI_TOKEN to the server's, or send 'Authorization: Bearer <token>'.",
+        )
+
+
+def is_let_in(access: Access, scope: Scope) -> bool:
+    """Whether a request may ask for data: no token is needed, or it carries it, or the cookie."""
+    if access.token is None:
+        return True
+    headers = Headers(scope=scope)
+    given = _websocket_token(scope) if scope["type"] == "websocket" else None
+    given = given or _bearer_token(headers)
+    if given is not None:
+        return hmac.compare_digest(given.encode(), access.token.encode())
+    cookie = session_cookie.given(headers)
+    return cookie is not None and session_cookie.is_valid(cookie, access.token, time.time())
+
+
+def _is_open(scope: Scope) -> bool:
+    """Whether everybody may ask: for the files of the web UI, which hold no data, and to give the token."""
+    if scope["type"] == "websocket":
+        return False
+    is_page = scope["method"] in ("GET", "HEAD") and ui.is_page(scope["path"])
+    return is_page or scope["path"] in (OPEN_PATH, SESSION_PATH)
+
+
+def _may_lack_origin(scope: Scope, headers: Headers) -> bool:
+    """Whether a request that names no origin was made by a program, or by a browser for its own page.
+
+    One with the cookie comes from a browser, which must say so. SameSite is not enough: it takes a page
+    of another port of the same host for one of the same site.
+    """
+    site = headers.get("sec-fetch-site")
+    if session_cookie.given(headers) is None:
+        return site in (None, "same-origin", "none")
+    return scope["type"] == "http" and site in ("same-origin", "none")
 
 
 def _host_name(host: str) -> str:

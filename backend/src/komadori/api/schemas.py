@@ -23,7 +23,7 @@ from pydantic import (
 from komadori.core.masks import Rle
 from komadori.core.types import AnnotationStatus
 from komadori.db.repositories import projects
-from komadori.services import annotate, review
+from komadori.services import annotate, clicks, review
 from komadori.services.search import MAX_HITS
 
 ROOT = "/api/v1"
@@ -50,6 +50,7 @@ Plain = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 ProjectFilter = Annotated[
     str | None, Query(min_length=1, max_length=200, description="The name of a project; all when not given.")
 ]
+ClassFilter = Annotated[Plain | None, Query(min_length=1, max_length=200, description="The name of a class.")]
 Name = Annotated[Plain, StringConstraints(min_length=1, max_length=200)]
 Path = Annotated[Plain, StringConstraints(min_length=1, max_length=4_096)]
 UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -175,6 +176,24 @@ class Annotate(_Body):
         return self
 
 
+class Click(_Body):
+    """A point in pixels of the upright frame, on the object or, where it is not positive, beside it."""
+
+    x: Pixel
+    y: Pixel
+    is_positive: bool = True
+
+
+class Clicks(_Body):
+    """What tells one object from all else: points, a box around it, an annotation to begin with."""
+
+    model_config = _such_as(points=[{"x": 20, "y": 30, "is_positive": True}])
+
+    points: list[Click] = Field(default_factory=list, max_length=clicks.MAX_POINTS)
+    box_xyxy: Box | None = None
+    annotation_id: Id | None = Field(None, description="Of this frame; its mask is refined")
+
+
 class DrawAnnotation(_Body):
     """An object that a person has found; a mask brings its own box."""
 
@@ -198,6 +217,15 @@ class EditAnnotation(_Body):
     expected_revision: int | None = Field(None, ge=1, le=2**31)
 
 
+class Revert(_Body):
+    """Which earlier revision an annotation shall be as again."""
+
+    model_config = _such_as(revision=1, expected_revision=2)
+
+    revision: int = Field(ge=1, le=2**31 - 1)
+    expected_revision: int | None = Field(None, ge=1, le=2**31)
+
+
 class Decide(_Body):
     """The same decision about many annotations; all of them change, or none."""
 
@@ -205,17 +233,44 @@ class Decide(_Body):
 
     ids: list[Id] = Field(min_length=1, max_length=review.MAX_AT_ONCE)
     status: Status
+    return_items: bool = Field(True, description="Whether to answer with the annotations, and not only ids")
 
 
-class Export(_Body):
+class DecideMatching(_Body):
+    """The same decision about all open proposals that match; both bounds of the confidence are included."""
+
+    model_config = _such_as(project="default", status="accepted", class_name="car", min_confidence=0.8)
+
+    project: Name = projects.DEFAULT
+    status: Literal["accepted", "rejected"]
+    class_name: Name | None = None
+    video_id: Id | None = None
+    frame_id: Id | None = None
+    run_id: Id | None = None
+    min_confidence: Share | None = None
+    max_confidence: Share | None = None
+
+
+class Dataset(_Body):
+    """Which annotations to export, and how."""
+
+    model_config = _such_as(format="coco", status="accepted")
+
+    format: Name = "coco"
+    status: Literal["accepted", "proposed", "all"] = "accepted"
+    project: Name = projects.DEFAULT
+
+
+class Export(Dataset):
     """A dataset to write to a folder."""
 
     model_config = _such_as(directory="/data/dataset", format="coco", status="accepted")
 
-    directory: Path = Field(description="Absolute, on the machine that runs Komadori")
-    format: Name = "coco"
-    status: Literal["accepted", "proposed", "all"] = "accepted"
-    project: Name = projects.DEFAULT
+    directory: Path | None = Field(
+        None,
+        description="Absolute, on the machine that runs Komadori; when not given, the folder of this project "
+        "and format among the exports",
+    )
 
 
 class Verify(_Body):
@@ -233,3 +288,11 @@ class Embed(_Body):
 
     project: Name = projects.DEFAULT
     video_id: Id | None = None
+
+
+class NewSession(_Body):
+    """The token, given once by a browser."""
+
+    model_config = _such_as(token="what KOMADORI_TOKEN is set to")  # noqa: S106
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]

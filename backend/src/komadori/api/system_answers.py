@@ -13,6 +13,16 @@ from komadori.ml.checkpoints import ModelState, ModelStatus
 from komadori.services import readiness
 
 
+class Session(BaseModel):
+    """How this server is entered."""
+
+    needs_token: bool = Field(description="Whether requests for data must carry the token, or the cookie")
+    is_open: bool = Field(description="Whether this client may ask for data now")
+    version: str
+    is_local: bool = Field(description="Whether only programs on the server's machine reach it")
+    has_ui: bool = Field(description="Whether the web UI was built into this installation")
+
+
 class Model(BaseModel):
     """A checkpoint that is known or on this machine."""
 

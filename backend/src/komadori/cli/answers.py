@@ -57,6 +57,23 @@ class Video(Answer):
     state: str
 
 
+class ClassCount(Answer):
+    """A class, and how many annotations of it there are."""
+
+    name: str
+    n: int
+
+
+class ExportPreview(Answer):
+    """What an export would hold; ``samples`` are ids of frames."""
+
+    n_images: int
+    n_annotations: int
+    classes: Sequence[ClassCount]
+    samples: Sequence[str]
+    warnings: Sequence[str]
+
+
 class Upload(Answer):
     """A file that is sent to the API; ``offset`` is how many of its bytes have come."""
 
@@ -127,6 +144,27 @@ class Annotation(Answer):
     status: str
     track_id: int | str | None = None
     segmentation: Segmentation | None = None
+
+
+class Revision(Answer):
+    """What an annotation is, or was in an earlier revision."""
+
+    revision: int
+    class_name: str
+    status: str
+    source: str
+    bbox_xyxy: tuple[float, float, float, float]
+    confidence: float | None
+    segmentation: Segmentation | None = None
+    changed_s: float | None
+    changed_by: str | None
+
+
+class LatestRevision(Revision):
+    """What an annotation is now, with its origin."""
+
+    created_s: float
+    created_by: str | None
 
 
 class Chunk(Answer):

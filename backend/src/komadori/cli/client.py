@@ -15,11 +15,14 @@ from komadori.cli.answers import (
     Annotation,
     Answer,
     Chunk,
+    ExportPreview,
     Frame,
     Issue,
     Job,
+    LatestRevision,
     Page,
     Project,
+    Revision,
     SearchAnswer,
     Upload,
     Video,
@@ -59,19 +62,20 @@ class ApiClient:
     Args:
         url: Where the API listens, such as ``http://127.0.0.1:8000``.
         token: Sent as a bearer token when given.
+        actor: Who asks, for the history of what is changed.
 
     Raises:
         SettingError: ``url`` is no HTTP address.
     """
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, actor: str | None = None) -> None:
         address = http_address(url)
         self.url = url.rstrip("/")
         self.is_here = address.hostname in _LOOPBACK
         """Whether the API runs on this machine, as far as its address tells."""
         self._http = httpx.Client(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=_headers(token, actor),
             timeout=_TIMEOUT,
             trust_env=not self.is_here,  # a proxy never leads back to this machine
         )
@@ -218,6 +222,15 @@ class ApiClient:
         """How many annotations pass the filters."""
         return self._get(Page, "/annotations", {**filters, "limit": 1}).total
 
+    def latest_revision(self, annotation_id: str) -> LatestRevision:
+        """What an annotation is now."""
+        return self._get(LatestRevision, f"/annotations/{_segment(annotation_id)}")
+
+    def history(self, annotation_id: str) -> list[Revision]:
+        """What an annotation was, oldest first; each says when it was ended and by whom."""
+        answer = self._json(self._request("GET", f"{API}/annotations/{_segment(annotation_id)}/history"))
+        return self._valid(TypeAdapter(list[Revision]), answer["items"])
+
     def decide(self, annotation_ids: Sequence[str], status: AnnotationStatus) -> list[Annotation]:
         """Give annotations a status, all of them or none."""
         body = {"ids": list(annotation_ids), "status": status.value}
@@ -236,10 +249,21 @@ class ApiClient:
         """Queue the comparison of a video's ledger with its source."""
         return self._post(Job, "/verifications", {"video_id": video_id})
 
-    def export(self, directory: Path, *, format_name: str, status: str, project: str) -> Job:
-        """Queue an export into a folder of the API's machine."""
-        body = {"directory": str(directory), "format": format_name, "status": status, "project": project}
+    def proxy(self, video_id: str) -> Job:
+        """Queue the making of a copy that browsers play."""
+        return self._post(Job, f"/videos/{_segment(video_id)}/proxies", {})
+
+    def export(self, directory: Path | None, *, format_name: str, status: str, project: str) -> Job:
+        """Queue an export into a folder of the API's machine, or into the project's own one there."""
+        body = {"format": format_name, "status": status, "project": project}
+        if directory is not None:
+            body["directory"] = str(directory)
         return self._post(Job, "/exports", body)
+
+    def preview_export(self, *, format_name: str, status: str, project: str) -> ExportPreview:
+        """What an export would hold."""
+        body = {"format": format_name, "status": status, "project": project}
+        return self._post(ExportPreview, "/exports/preview", body)
 
     def jobs(self, project: str | None = None, limit: int | None = None) -> list[Job]:
         """The newest jobs, without their chunks."""
@@ -361,6 +385,13 @@ class ApiClient:
             hint="Check KOMADORI_URL, and that the command line and the API have the same version.",
             code="unexpected-answer",
         )
+
+
+def _headers(token: str | None, actor: str | None) -> dict[str, str]:
+    return {
+        **({"Authorization": f"Bearer {token}"} if token else {}),
+        **({"X-Komadori-Actor": quote(actor, safe="", errors="replace")} if actor else {}),
+    }
 
 
 def _segment(identifier: str) -> str:

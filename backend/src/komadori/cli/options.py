@@ -1,5 +1,6 @@
 """The options that several commands share, and options that take several values."""
 
+import getpass
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -22,9 +23,18 @@ DEFAULT_PROJECT = "default"
 
 
 def connect() -> ApiClient:
-    """A client of the API of the settings."""
+    """A client of the API of the settings, for the person who is logged in."""
     settings = read_settings()
-    return ApiClient(settings.url, settings.token.get_secret_value() if settings.token else None)
+    token = settings.token.get_secret_value() if settings.token else None
+    return ApiClient(settings.url, token, actor=login_name())
+
+
+def login_name() -> str | None:
+    """Who is logged in; None where the system knows no name, as in a container with any user id."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 class SeveralValues(TyperCommand):

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.padding import Padding
@@ -82,6 +83,11 @@ def clock(seconds: float) -> str:
     h, min_ = divmod(rest_min, 60)
     sign = "-" if seconds < 0 and total_ms else ""
     return f"{sign}{h}:{min_:02}:{s:02}.{ms:03}"
+
+
+def date(seconds: float) -> str:
+    """A time since 1970 as people here write it: 2026-11-30 16:05:09."""
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def span(seconds: float) -> str:

@@ -5,7 +5,18 @@ from typing import Any
 
 from typer.main import get_command
 
-from komadori.cli.answers import Annotation, Answer, Chunk, Frame, Hit, Job, Moment, SearchAnswer, Video
+from komadori.cli.answers import (
+    Annotation,
+    Answer,
+    Chunk,
+    Frame,
+    Hit,
+    Job,
+    Moment,
+    Revision,
+    SearchAnswer,
+    Video,
+)
 from komadori.cli.main import app
 
 _INTRODUCTION = """\
@@ -28,6 +39,7 @@ _SHAPES: tuple[tuple[str, type[Answer]], ...] = (
     ("a hit", Hit),
     ("a moment", Moment),
     ("`annotations`, each", Annotation),
+    ("`annotations --history`, each", Revision),
     ("`jobs show`", Job),
     ("a chunk", Chunk),
 )

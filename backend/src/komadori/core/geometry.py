@@ -43,6 +43,17 @@ def clip_xyxy(xyxy: NDArray[Any], size_hw: tuple[int, int]) -> Boxes:
     return np.clip(_checked(xyxy), 0, np.array([width, height, width, height], np.float32))
 
 
+def has_part_inside(xyxy: NDArray[Any], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which of the boxes (N, 4) have their edges in order and an area in a frame of that size, (N,) bool.
+
+    Raises:
+        ValueError: The shape is another one.
+    """
+    clipped = clip_xyxy(xyxy, size_hw)
+    is_inside: NDArray[np.bool_] = np.all(clipped[:, 2:] > clipped[:, :2], axis=1)  # False for NaN
+    return is_inside
+
+
 def box_area(xyxy: NDArray[Any]) -> NDArray[np.float32]:
     """The areas (N,) float32 in pixels; 0 for a box whose edges are in the wrong order.
 

@@ -125,6 +125,16 @@ def decode(rle: Rle) -> Mask:
     return np.repeat(is_object, runs).reshape(width, height).T
 
 
+def crop(rle: Rle) -> tuple[Mask, tuple[int, int]]:
+    """The mask (h, w) bool within its box, and the left and the top edge of that; (0, 0) when it is empty."""
+    height = rle.size_hw[0]
+    left, top, right, bottom = (int(edge) for edge in rle.bbox_xyxy)
+    edges = np.stack(_intervals(rle), axis=1).ravel() - left * height
+    runs = np.diff(edges, prepend=0, append=(right - left) * height)
+    is_object = np.arange(len(runs)) % 2 == 1
+    return np.repeat(is_object, runs).reshape(right - left, height).T[top:bottom], (left, top)
+
+
 def encode_runs(runs: Runs) -> bytes:
     """COCO's string for run lengths (R,) int64, the first of which is background.
 

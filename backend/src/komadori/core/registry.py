@@ -1,9 +1,9 @@
 """Finds the parts that can be swapped by name, without importing them to list them.
 
-A part is one module in its kind's package; the file's name is the registered name and
-the module has a function ``create``. Packages outside join by an entry point in the
-group ``komadori.<kind>``, whose value is such a function; they cannot take a name that
-Komadori itself has.
+A part is one module in its kind's package; the file's name is the registered name, in
+which an exporter has dashes for the underscores, and the module has a function
+``create``. Packages outside join by an entry point in the group ``komadori.<kind>``,
+whose value is such a function; they cannot take a name that Komadori itself has.
 """
 
 import importlib
@@ -28,6 +28,9 @@ PACKAGES = {
 
 _NOT_PARTS = {"base", "copying", "dataset_folder", "inspection", "outbox"}
 
+_DASHED = {"exporters"}
+"""Kinds whose names people type and see: dashes stand in them for the underscores of the file names."""
+
 _EXTRAS = {"embedders": "siglip", "segmenters": "sam3", "indexes": "search"}
 """The extra of komadori with the packages that the parts of a kind need, where the base has not all."""
 
@@ -47,7 +50,7 @@ def factory(kind: str, name: str) -> Callable[..., Any]:
     outside = {point.name: point for point in _outside(kind)}
     try:
         if name in _own_names(kind):
-            create: Callable[..., Any] = importlib.import_module(f"{PACKAGES[kind]}.{name}").create
+            create: Callable[..., Any] = importlib.import_module(module_of(kind, name)).create
             return create
         if name in outside:
             joined: Callable[..., Any] = outside[name].load()
@@ -64,11 +67,17 @@ def factory(kind: str, name: str) -> Callable[..., Any]:
     )
 
 
+def module_of(kind: str, name: str) -> str:
+    """The module of a built-in part, by its registered name."""
+    return f"{PACKAGES[kind]}.{name.replace('-', '_') if kind in _DASHED else name}"
+
+
 def _own_names(kind: str) -> set[str]:
     spec = find_spec(PACKAGES[kind])
     locations = list(spec.submodule_search_locations or []) if spec else []
     modules = {module.name for module in pkgutil.iter_modules(locations)}
-    return {name for name in modules - _NOT_PARTS if not name.startswith("_")}
+    parts = {name for name in modules - _NOT_PARTS if not name.startswith("_")}
+    return {name.replace("_", "-") for name in parts} if kind in _DASHED else parts
 
 
 def _remedy(kind: str, *, is_own: bool) -> str:

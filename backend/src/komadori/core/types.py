@@ -133,6 +133,7 @@ class Video:
     error: str | None
     facts: JsonDict
     frame_count: int = 0
+    created_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ class Frame:
     """One decoded picture, named by its place in the stream and never by index / fps.
 
     ``decode_index`` counts the visible frames of the stream in presentation order;
-    ``width`` and ``height`` are those of the stored, upright picture.
+    ``width`` and ``height`` are those of the stored, upright picture; ``mean_colour`` is 0xRRGGBB, None
+    for frames that were stored before it was kept.
     """
 
     id: int
@@ -158,6 +160,7 @@ class Frame:
     is_key: bool
     is_suspect: bool
     transform: JsonDict
+    mean_colour: int | None = None
 
     @property
     def pts_s(self) -> float:
@@ -261,6 +264,43 @@ class ConceptPrompt:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ClickPrompt:
+    """What tells one object in a frame from everything else: points, a box around it, a former mask.
+
+    Attributes:
+        points_xy: (Q, 2) float32 pixels.
+        point_is_positive: (Q,) bool, False for "this does not belong to it".
+        box_xyxy: (4,) float32 pixels, or None.
+        mask: In the size of the frame, what is to be refined, or None.
+    """
+
+    points_xy: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    point_is_positive: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    box_xyxy: NDArray[np.float32] | None = None
+    mask: Rle | None = None
+
+    def __post_init__(self) -> None:
+        n_points = len(self.points_xy)
+        if self.points_xy.shape != (n_points, 2) or self.point_is_positive.shape != (n_points,):
+            raise ValueError("expected points_xy (Q, 2) with point_is_positive (Q,)")
+        if self.box_xyxy is not None and self.box_xyxy.shape != (4,):
+            raise ValueError(f"expected box_xyxy (4,) or None, got {self.box_xyxy.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """The object that an :class:`ClickPrompt` means.
+
+    Attributes:
+        mask: In the size of the frame; it may be empty.
+        confidence: How well the mask fits the object, as the model judges it, in [0, 1].
+    """
+
+    mask: Rle
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """What a segmenter found in one image for one prompt, as a struct of arrays.
 
@@ -300,7 +340,13 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A labelled object in a frame, proposed by a model or made by a person."""
+    """A labelled object in a frame, proposed by a model or made by a person.
+
+    Attributes:
+        created_by: Who drew it; None for a proposal, and where nobody said.
+        changed_s: When a person last drew, changed or decided it; None for an untouched proposal.
+        changed_by: Who that was, where they said so.
+    """
 
     id: int
     frame_id: int
@@ -314,6 +360,26 @@ class Annotation:
     track_id: int | None
     run_id: int | None
     prompt: str | None
+    created_s: float
+    created_by: str | None
+    changed_s: float | None
+    changed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FormerState:
+    """What an annotation was in an earlier revision, and when who ended that."""
+
+    revision: int
+    class_name: str
+    bbox_xyxy: tuple[float, float, float, float]
+    mask: Rle | None
+    confidence: float | None
+    source: AnnotationSource
+    status: AnnotationStatus
+    track_id: int | None
+    changed_s: float
+    changed_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +392,30 @@ class AnnotationRun:
     model_revision: str
     prompts: Sequence[str]
     thresholds: JsonDict
+    created_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSummary:
+    """How many annotations a class has, and in how many frames; rejected ones count for no frame."""
+
+    name: str
+    n_accepted: int
+    n_proposed: int
+    n_rejected: int
+    n_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSummary:
+    """How much of a project is there, and how much of it is reviewed."""
+
+    n_videos: int
+    n_frames: int
+    n_frames_with_proposals: int
+    n_frames_accepted: int
+    n_annotations: int
+    classes: Sequence[ClassSummary]
 
 
 @dataclass(frozen=True, slots=True)

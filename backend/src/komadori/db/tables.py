@@ -128,6 +128,7 @@ class FrameRow(Base):
     thumbnail_key: Mapped[str] = mapped_column(Text)
     image_sha256: Mapped[str] = mapped_column(String(64))
     perceptual_hash: Mapped[str] = mapped_column(String(16))
+    mean_colour: Mapped[int | None] = mapped_column(Integer)
     is_key: Mapped[bool]
     is_suspect: Mapped[bool]
     transform: Mapped[dict[str, Any]] = mapped_column(_JSON)
@@ -188,7 +189,7 @@ class EmbeddingRow(Base):
 
 
 class QueryRow(Base):
-    """A text or a picture that waits for its vector, or has it; also the cache of such vectors."""
+    """What a person waits for: a text or a picture to become a vector, which is kept, or clicks a mask."""
 
     __tablename__ = "queries"
     __table_args__ = (Index(None, "source", "kind", "content_key"), {"sqlite_autoincrement": True})
@@ -200,6 +201,7 @@ class QueryRow(Base):
     state: Mapped[str] = mapped_column(String(20), index=True)
     space_id: Mapped[int | None] = _reference("embedding_spaces.id")
     vector: Mapped[bytes | None] = mapped_column(LargeBinary)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
     created_s: Mapped[float] = mapped_column(Float)
 
@@ -239,17 +241,22 @@ class RunFrameRow(Base):
 
 
 class AnnotationRow(Base):
-    """A labelled object in its newest revision."""
+    """A labelled object in its newest revision.
+
+    ``created_by`` is who drew it, None for a proposal. ``changed_s`` and ``changed_by`` say when a person
+    drew, changed or decided it last, and who; a name is None where that person gave none.
+    """
 
     __tablename__ = "annotations"
     __table_args__ = (
         Index(None, "frame_id", "status"),
+        Index(None, "class_id", "frame_id", "status"),
         CheckConstraint("status in ('proposed', 'accepted', 'rejected')", name="status"),
         {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = _id_column()
     frame_id: Mapped[int] = _reference("frames.id")
-    class_id: Mapped[int] = _reference("classes.id", index=True)
+    class_id: Mapped[int] = _reference("classes.id")
     run_id: Mapped[int | None] = _reference("annotation_runs.id", index=True)
     prompt: Mapped[str | None] = mapped_column(Text)
     x0: Mapped[float] = mapped_column(Float)
@@ -265,16 +272,34 @@ class AnnotationRow(Base):
     revision: Mapped[int] = mapped_column(Integer)
     track_id: Mapped[int | None] = mapped_column(BigInteger)
     created_s: Mapped[float] = mapped_column(Float)
+    created_by: Mapped[str | None] = mapped_column(String(80))
+    changed_s: Mapped[float | None] = mapped_column(Float)
+    changed_by: Mapped[str | None] = mapped_column(String(80))
 
 
 class AnnotationRevisionRow(Base):
-    """What an annotation was before a person changed it."""
+    """What an annotation was before a person changed it, and when who did that.
+
+    Columns and not JSON, so that one statement can copy those of many annotations, to the last bit.
+    """
 
     __tablename__ = "annotation_revisions"
     annotation_id: Mapped[int] = _reference("annotations.id", primary_key=True)
     revision: Mapped[int] = mapped_column(Integer, primary_key=True)
-    state: Mapped[dict[str, Any]] = mapped_column(_JSON)
+    class_id: Mapped[int] = _reference("classes.id")
+    x0: Mapped[float] = mapped_column(Float)
+    y0: Mapped[float] = mapped_column(Float)
+    x1: Mapped[float] = mapped_column(Float)
+    y1: Mapped[float] = mapped_column(Float)
+    mask_counts: Mapped[bytes | None] = mapped_column(LargeBinary)
+    mask_height: Mapped[int | None] = mapped_column(Integer)
+    mask_width: Mapped[int | None] = mapped_column(Integer)
+    confidence: Mapped[float | None] = mapped_column(Float)
+    source: Mapped[str] = mapped_column(String(10))
+    status: Mapped[str] = mapped_column(String(10))
+    track_id: Mapped[int | None] = mapped_column(BigInteger)
     changed_s: Mapped[float] = mapped_column(Float)
+    changed_by: Mapped[str | None] = mapped_column(String(80))
 
 
 class JobRow(Base):

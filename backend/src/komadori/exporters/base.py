@@ -41,8 +41,27 @@ class ExportSummary:
     files: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class FormatDescription:
+    """What people choose a format by.
+
+    Attributes:
+        title: Its name, as those who use it write it.
+        description: What it holds, one sentence.
+        needs_masks: Whether it has no place for an annotation that is only a box.
+    """
+
+    title: str
+    description: str
+    needs_masks: bool
+
+
 class Exporter(Protocol):
     """Writes and reads one dataset format."""
+
+    @property
+    def about(self) -> FormatDescription:
+        """What the format is."""
 
     def write(self, directory: Path, info: DatasetInfo, items: Iterable[DatasetItem]) -> ExportSummary:
         """Write the dataset into the empty ``directory`` in one pass over ``items``.

@@ -22,7 +22,8 @@ from typing import TextIO
 from komadori.core import disk
 from komadori.core.errors import InputError
 from komadori.core.types import Annotation, Frame, JsonDict
-from komadori.exporters.base import DatasetInfo, DatasetItem, Exporter, ExportSummary
+from komadori.exporters import _records
+from komadori.exporters.base import DatasetInfo, DatasetItem, Exporter, ExportSummary, FormatDescription
 from komadori.exporters.dataset_folder import DatasetFolder, open_text, to_json
 
 INSTANCES = "annotations/instances_default.json"
@@ -40,6 +41,12 @@ class CocoExporter:
     Image and annotation ids are those of the database, so they are the same in every
     export of a project. Category ids count from 1 in the order of the class names.
     """
+
+    about = FormatDescription(
+        title="COCO",
+        description="Boxes and masks in one JSON file, the masks as run lengths: nothing is lost.",
+        needs_masks=False,
+    )
 
     def write(self, directory: Path, info: DatasetInfo, items: Iterable[DatasetItem]) -> ExportSummary:
         """Write the dataset in one pass; memory does not grow with the masks.
@@ -64,7 +71,7 @@ class CocoExporter:
             images, annotations = _Array(file), _Array(spool)
             for item in items:
                 images.append(records.image(item, folder.add_frame(item)))
-                for annotation in _with_area(item, folder):
+                for annotation in folder.with_area(item):
                     annotations.append(records.annotation(annotation, item.frame))
                     folder.count(annotation)
             file.write('],\n"annotations": [')
@@ -112,8 +119,8 @@ class _Records:
     """The JSON objects of the format."""
 
     def __init__(self, info: DatasetInfo) -> None:
-        self._runs = info.runs
-        self._category_ids = {name: i for i, name in enumerate(sorted(set(info.class_names)), start=1)}
+        self._info = info
+        self._category_ids = _records.class_numbers(info.class_names, first=1)
         self.info = {
             "description": f"{info.project}: annotations with status {info.status}",
             "contributor": f"Komadori {info.komadori_version}",
@@ -142,26 +149,15 @@ class _Records:
         return {
             "id": annotation.id,
             "image_id": frame.id,
-            "category_id": self._category_id(annotation),
+            "category_id": _records.number_of(annotation, self._category_ids),
             "iscrowd": 0,
             **_shape(annotation, frame),
             **{key: value for key, value in self._origin(annotation).items() if value is not None},
         }
 
-    def _category_id(self, annotation: Annotation) -> int:
-        if annotation.class_name not in self._category_ids:
-            raise _contradiction(
-                annotation, f"a class among {list(self._category_ids)}", repr(annotation.class_name)
-            )
-        return self._category_ids[annotation.class_name]
-
     def _origin(self, annotation: Annotation) -> JsonDict:
         """Who made an annotation and what became of it; None where it does not apply."""
-        run: JsonDict = {}
-        if annotation.run_id is not None:
-            if annotation.run_id not in self._runs:
-                raise _contradiction(annotation, f"a run among {sorted(self._runs)}", str(annotation.run_id))
-            run = self._runs[annotation.run_id]
+        run = _records.run_of(annotation, self._info)
         return {
             "score": annotation.confidence,
             "status": annotation.status.value,
@@ -175,42 +171,16 @@ class _Records:
         }
 
 
-def _with_area(item: DatasetItem, folder: DatasetFolder) -> Iterator[Annotation]:
-    """The annotations that cover a pixel; the others are counted as left out."""
-    for annotation in item.annotations:
-        if _has_area(annotation):
-            yield annotation
-        else:
-            folder.count_without_area()
-
-
-def _has_area(annotation: Annotation) -> bool:
-    if annotation.mask is not None:
-        return annotation.mask.area > 0
-    left, top, right, bottom = annotation.bbox_xyxy
-    return right > left and bottom > top
-
-
 def _shape(annotation: Annotation, frame: Frame) -> JsonDict:
     """Segmentation, box and area; all of the mask where there is one."""
+    _records.check_mask_size(annotation, frame)
     mask = annotation.mask
     if mask is None:
         bbox = _xywh(annotation.bbox_xyxy)
         return {"segmentation": [], "bbox": bbox, "area": bbox[2] * bbox[3]}
-    if mask.size_hw != (frame.height, frame.width):
-        expected = f"a mask of {frame.height} x {frame.width}, as its frame"
-        raise _contradiction(annotation, expected, f"{mask.size_hw[0]} x {mask.size_hw[1]}")
     return {"segmentation": mask.to_coco(), "bbox": _xywh(mask.bbox_xyxy), "area": mask.area}
 
 
 def _xywh(xyxy: tuple[float, float, float, float]) -> list[float]:
     left, top, right, bottom = xyxy
     return [left, top, right - left, bottom - top]
-
-
-def _contradiction(annotation: Annotation, expected: str, got: str) -> InputError:
-    return InputError(
-        f"Expected annotation {annotation.id} with {expected}, got {got}.",
-        hint="Give the exporter the annotations, classes and runs of one and the same project.",
-        code="inconsistent-dataset",
-    )

@@ -4,14 +4,16 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from komadori.core import disk
 from komadori.core.errors import ConflictError, InputError, StorageError
 from komadori.core.types import Annotation, Frame, JsonDict, Video
+from komadori.exporters._records import has_area
 from komadori.exporters.base import DatasetInfo, DatasetItem, ExportSummary
 
 IMAGES = "images"
@@ -29,13 +31,15 @@ class DatasetFolder(AbstractContextManager["DatasetFolder"]):
         directory: Where to; made when it is not there.
         info: What the dataset says of itself.
         format_name: The registered name of the format.
+        images: Where the pictures go in it.
 
     Raises:
         ConflictError: The folder has something in it.
     """
 
-    def __init__(self, directory: Path, info: DatasetInfo, format_name: str) -> None:
+    def __init__(self, directory: Path, info: DatasetInfo, format_name: str, images: str = IMAGES) -> None:
         self._directory = directory
+        self._images = images
         self._info = info
         self._format_name = format_name
         self._videos: dict[int, JsonDict] = {}
@@ -49,8 +53,11 @@ class DatasetFolder(AbstractContextManager["DatasetFolder"]):
                 hint="Choose a folder that does not exist yet.",
                 code="folder-not-empty",
             )
-        (directory / IMAGES).mkdir()
+        (directory / images).mkdir(parents=True)
         self._ledger = open_text(directory / LEDGER)
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -66,14 +73,14 @@ class DatasetFolder(AbstractContextManager["DatasetFolder"]):
         """Put a frame's picture into the dataset and its entry into the ledger.
 
         Returns:
-            The file name of the picture in the folder ``images``.
+            The file name of the picture in the folder of pictures.
 
         Raises:
             InputError: The frame was added before.
             StorageError: The stored picture is not the one that was extracted.
         """
         file_name = image_file_name(item.video, item.frame)
-        target = self._directory / IMAGES / file_name
+        target = self._directory / self._images / file_name
         try:
             disk.link_or_copy(item.image_path, target)
         except FileExistsError as exc:
@@ -82,7 +89,7 @@ class DatasetFolder(AbstractContextManager["DatasetFolder"]):
                 hint="Give every frame with all its annotations as one item.",
                 code="duplicate-frame",
             ) from exc
-        self._sha256[f"{IMAGES}/{file_name}"] = _checked_sha256(item)
+        self._sha256[f"{self._images}/{file_name}"] = _checked_sha256(item)
         self._videos.setdefault(item.video.id, video_record(item.video))
         self._ledger.write(to_json(_ledger_record(item, file_name)) + "\n")
         return file_name
@@ -91,9 +98,13 @@ class DatasetFolder(AbstractContextManager["DatasetFolder"]):
         """Take down that an annotation was written."""
         self._n_by_class[annotation.class_name] += 1
 
-    def count_without_area(self) -> None:
-        """Take down that an annotation was left out because it covers nothing."""
-        self._n_without_area += 1
+    def with_area(self, item: DatasetItem) -> Iterator[Annotation]:
+        """The annotations of an item that cover anything; the others are counted as left out."""
+        for annotation in item.annotations:
+            if has_area(annotation):
+                yield annotation
+            else:
+                self._n_without_area += 1
 
     def finish(self, *format_files: str) -> ExportSummary:
         """Write the manifest, once everything else is there.
@@ -116,7 +127,7 @@ class DatasetFolder(AbstractContextManager["DatasetFolder"]):
 
     @property
     def _n_images(self) -> int:
-        return sum(name.startswith(f"{IMAGES}/") for name in self._sha256)
+        return sum(name.startswith(f"{self._images}/") for name in self._sha256)
 
     def _manifest(self) -> JsonDict:
         return {

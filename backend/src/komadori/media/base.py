@@ -49,7 +49,8 @@ class VideoFacts:
 class ExtractedFrame:
     """One frame as the decoding child wrote it: the ledger entry and two files.
 
-    ``skipped`` is a reason for which the frame was not kept (then there are no files).
+    ``skipped`` is a reason for which the frame was not kept (then there are no files and no ``mean_colour``,
+    which is 0xRRGGBB).
     """
 
     pts: int
@@ -65,6 +66,7 @@ class ExtractedFrame:
     perceptual_hash: str
     transform: JsonDict
     skipped: str | None
+    mean_colour: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,4 +178,5 @@ def _to_frame(message: JsonDict, facts: VideoFacts, out: Path) -> ExtractedFrame
         perceptual_hash=str(message["perceptual_hash"]),
         transform=message["transform"],
         skipped=message["skipped"],
+        mean_colour=int(message["mean_colour"]) if is_kept else None,
     )

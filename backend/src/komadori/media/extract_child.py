@@ -106,7 +106,12 @@ class _FrameWriter:
                 hint="Free some space or choose another folder, then retry the job.",
             ) from exc
         digest = hashlib.sha256(encoded.jpeg).hexdigest()
-        return {"width": encoded.width, "height": encoded.height, "image_sha256": digest}
+        return {
+            "width": encoded.width,
+            "height": encoded.height,
+            "image_sha256": digest,
+            "mean_colour": encoded.mean_colour,
+        }
 
 
 def file_names(decode_index: int) -> tuple[str, str]:

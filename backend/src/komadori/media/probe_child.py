@@ -174,6 +174,7 @@ def _facts(container: InputContainer, stream: VideoStream, found: _Pass, index: 
             "is_interlaced": context.field_order > _PROGRESSIVE
             or any(f.interlaced_frame for f in found.samples),
             "average_rate": format_fraction(stream.average_rate) if stream.average_rate else None,
+            "n_video_streams": len(container.streams.video),
             "time_source": "ordinal" if index.is_ordinal else "pts",
             "n_packets": len(index),
             "n_keyframes": int(np.count_nonzero(index.flags & KEY)),

@@ -7,10 +7,18 @@ from typing import TypeVar
 import numpy as np
 
 from komadori.core.errors import DeviceMemoryError
-from komadori.core.types import ConceptPrompt, Detections, EmbeddingBatch, EmbeddingSpace, Image
+from komadori.core.types import (
+    ClickPrompt,
+    ConceptPrompt,
+    Detections,
+    EmbeddingBatch,
+    EmbeddingSpace,
+    Image,
+    Refinement,
+)
 from komadori.ml.device_memory import DeviceMemory, free_of_host, is_out_of_memory, memory_of
 from komadori.ml.embedders.base import ImageTextEmbedder
-from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.segmenters.base import ConceptSegmenter, clickable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -152,6 +160,7 @@ class BatchingSegmenter:
 
     def __init__(self, segmenter: ConceptSegmenter) -> None:
         self.limit = BatchLimit(segmenter.device_name, "prompts", "KOMADORI_SEGMENTER")
+        self._clicks = BatchLimit(segmenter.device_name, "frames to click on", "KOMADORI_SEGMENTER")
         self._segmenter = segmenter
 
     @property
@@ -194,6 +203,16 @@ class BatchingSegmenter:
             [found for part in self.limit.run(prompts, lambda asked: segment(image, asked)) for found in part]  # noqa: B023
             for image in images
         ]
+
+    def refine(self, image: Image, prompt: ClickPrompt) -> Refinement:
+        """See :meth:`ClickSegmenter.refine`.
+
+        Raises:
+            DeviceMemoryError: The memory does not do for the image.
+        """
+        model = clickable(self._segmenter)
+        [found] = self._clicks.run([prompt], lambda prompts: model.refine(image, prompts[0]))
+        return found
 
 
 def _embed_numbered(

@@ -5,9 +5,17 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 from komadori.core.device_turns import NoTurns, Turns
-from komadori.core.types import ConceptPrompt, Detections, EmbeddingBatch, EmbeddingSpace, Image
+from komadori.core.types import (
+    ClickPrompt,
+    ConceptPrompt,
+    Detections,
+    EmbeddingBatch,
+    EmbeddingSpace,
+    Image,
+    Refinement,
+)
 from komadori.ml.embedders.base import ImageTextEmbedder
-from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.segmenters.base import ConceptSegmenter, clickable
 
 _turns_of_load: ContextVar[Turns] = ContextVar("turns_of_load")
 
@@ -64,7 +72,7 @@ class TurnTakingEmbedder:
 
 
 class TurnTakingSegmenter:
-    """See :class:`~komadori.ml.segmenters.base.ConceptSegmenter`."""
+    """See :class:`~komadori.ml.segmenters.base.ConceptSegmenter`; it passes clicks on, too."""
 
     def __init__(self, segmenter: ConceptSegmenter, turns: Turns) -> None:
         self._segmenter = segmenter
@@ -98,3 +106,8 @@ class TurnTakingSegmenter:
             return self._segmenter.segment(
                 images, prompts, score_threshold=score_threshold, mask_threshold=mask_threshold
             )
+
+    def refine(self, image: Image, prompt: ClickPrompt) -> Refinement:
+        """See :meth:`ClickSegmenter.refine`."""
+        with self._turns.turn():
+            return clickable(self._segmenter).refine(image, prompt)

@@ -15,8 +15,8 @@ class JobQueue(Protocol):
     def wake_for_chunk(self, queue: Queue, chunk_id: int, priority: Priority = Priority.BULK) -> bool:
         """Say that a chunk waits; False when the hint could not be sent."""
 
-    def wake_for_query(self, query_id: int) -> bool:
-        """Say that a search query waits for its vector, ahead of all bulk work."""
+    def wake_for_query(self, queue: Queue, query_id: int) -> bool:
+        """Say that a person waits for the answer to a query, ahead of all bulk work."""
 
     def is_reachable(self) -> bool:
         """Whether hints can be sent now."""

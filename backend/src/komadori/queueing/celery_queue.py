@@ -90,9 +90,9 @@ class CeleryQueue:
         """Say that a chunk waits; False when the broker could not be reached."""
         return self._send(queue, RUN_CHUNK, (chunk_id,), priority)
 
-    def wake_for_query(self, query_id: int) -> bool:
-        """Say that a search query waits."""
-        return self._send(Queue.SIGLIP, RUN_QUERY, (query_id,), Priority.INTERACTIVE)
+    def wake_for_query(self, queue: Queue, query_id: int) -> bool:
+        """Say that a query waits."""
+        return self._send(queue, RUN_QUERY, (query_id,), Priority.INTERACTIVE)
 
     def is_reachable(self) -> bool:
         """Whether the broker answers within a few seconds."""

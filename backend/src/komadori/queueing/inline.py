@@ -27,8 +27,9 @@ class InlineQueue:
         self._drain()
         return True
 
-    def wake_for_query(self, query_id: int) -> bool:
+    def wake_for_query(self, queue: Queue, query_id: int) -> bool:
         """Run the query at once, ahead of all chunks."""
+        del queue
         self.run_query(query_id)
         return True
 

@@ -36,9 +36,9 @@ class Outbox:
         """Say that a chunk waits; False when nobody is known to have heard it in time."""
         return self._do(lambda: self._queue.wake_for_chunk(queue, chunk_id, priority))
 
-    def wake_for_query(self, query_id: int) -> bool:
-        """Say that a search query waits; False when nobody is known to have heard it in time."""
-        return self._do(lambda: self._queue.wake_for_query(query_id))
+    def wake_for_query(self, queue: Queue, query_id: int) -> bool:
+        """Say that a query waits; False when nobody is known to have heard it in time."""
+        return self._do(lambda: self._queue.wake_for_query(queue, query_id))
 
     def is_reachable(self) -> bool:
         """Whether the broker answers, as far as that is known in time."""

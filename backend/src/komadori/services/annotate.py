@@ -43,6 +43,9 @@ from komadori.services.jobs import ChunkResult, split, submit
 KIND = "annotate"
 MAX_PROMPTS = 200
 
+TRY_FRAMES = 16
+"""Who names so few frames looks at each as soon as it is done, so each is a chunk of its own."""
+
 _Found = list[tuple[str, Detections]]
 """By prompt, in the order of the prompts."""
 
@@ -107,14 +110,31 @@ def request(
             code="no-frames",
         )
     parameters: dict[str, object] = {**wanted.as_json(), "force": force}
-    chunks = split(KIND, Queue.SAM3, "frame_ids", frame_ids, ctx.options.annotate_chunk_frames)
+    is_try = 0 < len(targets.frame_ids) <= TRY_FRAMES
+    chunk_frames = 1 if is_try else ctx.options.annotate_chunk_frames
+    chunks = split(KIND, Queue.SAM3, "frame_ids", frame_ids, chunk_frames)
     return submit(ctx, KIND, project_id, parameters, chunks)
 
 
-def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress: Progress) -> ChunkResult:
+def run_chunk(
+    ctx: Context,
+    segmenter: ConceptSegmenter,
+    chunk: Chunk,
+    progress: Progress,
+    *,
+    between_frames: Callable[[], None] = lambda: None,
+) -> ChunkResult:
     """Annotate those frames of a chunk that the run has not seen.
 
     Where it is cancelled amid the chunk, the frames that are finished by then are kept.
+
+    Args:
+        ctx: The ports.
+        segmenter: The model.
+        chunk: Names the frames.
+        progress: Hears of each frame, and may stop the work.
+        between_frames: Called after every frame, so that a person who clicks waits for one frame
+            and not for the chunk.
     """
     with ctx.sessions.read() as session:
         job = jobs.get(session, chunk.job_id)
@@ -133,6 +153,7 @@ def run_chunk(ctx: Context, segmenter: ConceptSegmenter, chunk: Chunk, progress:
                 progress.check_cancelled()
                 _annotate(ctx, segmenter, wanted, frame, found, issues)
                 progress.advance()
+                between_frames()
     except Cancelled:
         return ChunkResult(Counts(done=n_seen + len(found)), write=write, is_cancelled=True)
     return ChunkResult(Counts(done=chunk.total - len(issues), skipped=len(issues)), issues, write)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from komadori.core.types import EmbeddingSpace
@@ -49,12 +49,18 @@ class ReaperMemory:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One for each process, made by the bootstrap."""
+    """One for each process, made by the bootstrap; ``actor`` is the person for whom it works, if known."""
 
     home: Path
+    exports: Path
     sessions: Sessions
     blobs: BlobStore
     queue: JobQueue
     index_of: Callable[[EmbeddingSpace], VectorIndex]
     options: Options
     memory: ReaperMemory = field(default_factory=ReaperMemory)
+    actor: str | None = None
+
+    def acting_as(self, actor: str | None) -> "Context":
+        """The same for what a person does, under whose name it is kept."""
+        return replace(self, actor=actor)

@@ -1,7 +1,6 @@
 """Gives frames their vectors, chunk by chunk, and answers search queries in between."""
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -10,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from komadori.core import errors
 from komadori.core.attended import attended
 from komadori.core.errors import InputError, KomadoriError, NotFoundError
 from komadori.core.progress import Cancelled, Progress
 from komadori.core.types import Chunk, EmbeddingBatch, Frame, Image, ItemOutcome, Job, Queue
 from komadori.db.repositories import embeddings, projects, videos
+from komadori.db.repositories import queries as query_rows
 from komadori.db.repositories.chunks import Counts, Issue, NewChunk
-from komadori.db.repositories.embeddings import QueryKind
+from komadori.db.repositories.queries import Query, QueryKind
 from komadori.media.images import read_frame, read_query_picture
 from komadori.ml.embedders.base import ImageTextEmbedder
+from komadori.services import queries
 from komadori.services.context import Context
 from komadori.services.jobs import ChunkResult, split, submit
 from komadori.vectors.base import VectorIndex
@@ -30,8 +30,6 @@ _READERS = 4
 
 _MOST_BATCH_PIXELS = 300_000_000
 """Of the frames in one batch, of which two are held at once: 0.9 GB each, or 144 frames of full HD."""
-
-_log = logging.getLogger(__name__)
 
 
 def request(ctx: Context, *, project: str, video_id: int | None = None) -> Job:
@@ -136,27 +134,12 @@ def open_space(ctx: Context, embedder: ImageTextEmbedder) -> None:
 
 def answer_query(ctx: Context, embedder: ImageTextEmbedder, query_id: int) -> bool:
     """Give a waiting query its vector; False when somebody else did."""
-    with ctx.sessions.write() as session:
-        query = embeddings.claim_query(session, query_id)
-    if query is None:
-        return False
-    _answer(ctx, embedder, query)
-    return True
+    return queries.answer(ctx, Queue.SIGLIP, query_id, lambda query: _answer(ctx, embedder, query))
 
 
 def answer_waiting_queries(ctx: Context, embedder: ImageTextEmbedder) -> int:
     """Give all waiting queries their vectors: how many there were."""
-    answered = 0
-    while True:
-        with ctx.sessions.read() as session:
-            if not embeddings.has_waiting_query(session):
-                return answered
-        with ctx.sessions.write() as session:
-            query = embeddings.claim_any_query(session)
-        if query is None:
-            return answered
-        _answer(ctx, embedder, query)
-        answered += 1
+    return queries.answer_waiting(ctx, Queue.SIGLIP, lambda query: _answer(ctx, embedder, query))
 
 
 def content_key(content: bytes) -> str:
@@ -164,20 +147,13 @@ def content_key(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _answer(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Query) -> None:
+def _answer(ctx: Context, embedder: ImageTextEmbedder, query: Query) -> queries.Write:
     space_id = register(ctx, embedder)
-    try:
-        vector = _vector_of(ctx, embedder, query)
-    except Exception as error:  # noqa: BLE001  (a person waits for the answer)
-        _log.exception("query %s has no vector", query.id)
-        with ctx.sessions.write() as session:
-            embeddings.fail_query(session, query.id, errors.to_dict(error))
-        return
-    with ctx.sessions.write() as session:
-        embeddings.answer_query(session, query.id, space_id, vector)
+    vector = _vector_of(ctx, embedder, query)
+    return lambda session: query_rows.answer_with_vector(session, query.id, space_id, vector)
 
 
-def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: embeddings.Query) -> NDArray[np.float32]:
+def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: Query) -> NDArray[np.float32]:
     if query.kind == QueryKind.TEXT:
         batch = embedder.embed_texts([query.content])
     else:

@@ -1,7 +1,9 @@
 """Writes a dataset to disk: beside its place first, then renamed, so that no half export is ever seen."""
 
 import glob
+import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -31,45 +33,80 @@ from komadori.services.jobs import ChunkResult, submit
 KIND = "export"
 
 _PAGE = 200
-_STATUSES = {
+STATUSES = {
     "accepted": (AnnotationStatus.ACCEPTED,),
     "proposed": (AnnotationStatus.PROPOSED,),
     "all": (AnnotationStatus.ACCEPTED, AnnotationStatus.PROPOSED),
 }
 """What may be asked for; what was rejected never leaves."""
 
-_MARK = "manifest.json"
+MARK = "manifest.json"
 """Every export has this file; a folder with it may be replaced by the next one."""
+
+_LONGEST_NAME = 200
+"""Bytes of a folder's name; file systems allow 255, and what is made beside it has a longer one."""
 
 _FORMER = ".former"
 """How the name of a folder ends that holds the former export for a moment."""
 
 
-def request(ctx: Context, directory: str, format_name: str, status: str, project: str) -> Job:
-    """Queue an export.
+def request(ctx: Context, directory: str | None, format_name: str, status: str, project: str) -> Job:
+    """Queue an export, into the project's own folder among the exports where none is named.
 
     Raises:
         InputError: The format, the status or the folder cannot be used, or there is nothing to export.
         NotFoundError: There is no such project.
         ConflictError: The folder holds something that is no export of ours.
     """
-    registry.factory("exporters", format_name)
-    if status not in _STATUSES:
-        raise InputError(
-            f"There is no status {status!r}.", hint=f"Use one of: {', '.join(_STATUSES)}.", code="bad-status"
-        )
-    target = check_target(ctx.home, directory)
+    exporter: Exporter = registry.factory("exporters", format_name)()
+    needs_masks = exporter.about.needs_masks
+    statuses = statuses_of(status)
+    target = check_target(ctx.home, directory or str(own_folder(ctx.exports, project, format_name)))
     with ctx.sessions.read() as session:
         project_id = projects.by_name(session, project).id
-        frame_ids = annotations.annotated_frame_ids(session, project_id, _STATUSES[status])
+        frame_ids = annotations.annotated_frame_ids(session, project_id, statuses)
+        shares = annotations.shares_of_classes(session, project_id, statuses) if needs_masks else []
     if not frame_ids:
         raise InputError(
             f"No frame of project {project!r} has an annotation to export (status: {status}).",
             hint="Annotate first (`komadori annotate`), accept some proposals, or choose another --status.",
             code="nothing-to-export",
         )
+    if n_boxes := sum(share.n_without_mask for share in shares):
+        raise masks_missing(n_boxes, exporter.about.title)
     parameters: dict[str, object] = {"directory": str(target), "format": format_name, "status": status}
     return submit(ctx, KIND, project_id, parameters, [NewChunk(KIND, Queue.DEFAULT, {}, len(frame_ids))])
+
+
+def statuses_of(status: str) -> tuple[AnnotationStatus, ...]:
+    """What annotations that leave may be.
+
+    Raises:
+        InputError: There is no such choice.
+    """
+    if status not in STATUSES:
+        raise InputError(
+            f"There is no status {status!r}.", hint=f"Use one of: {', '.join(STATUSES)}.", code="bad-status"
+        )
+    return STATUSES[status]
+
+
+def own_folder(exports: Path, project: str, format_name: str) -> Path:
+    """Where an export goes that names no folder: another one for each project and format."""
+    name = re.sub(r"^\.|[/%\x00-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", f"{project}-{format_name}")
+    if len(name.encode()) > _LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        name = f"{name.encode()[: _LONGEST_NAME - 17].decode(errors='ignore')}-{digest}"
+    return exports / name
+
+
+def masks_missing(n: int, title: str) -> InputError:
+    """The error for a format of masks, where some annotations are only boxes."""
+    return InputError(
+        f"Expected a mask of every annotation, as {title} has no place for a box alone; got {n} without one.",
+        hint="Choose a format that has boxes, such as coco or yolo-detect, or give these annotations masks.",
+        code="masks-missing",
+    )
 
 
 def check_target(home: Path, directory: str) -> Path:
@@ -120,7 +157,7 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         job = jobs.get(session, chunk.job_id)
         project = projects.by_id(session, job.project_id)
         runs = annotations.runs(session, job.project_id)
-        statuses = _STATUSES[job.parameters["status"]]
+        statuses = STATUSES[job.parameters["status"]]
         frame_ids = annotations.annotated_frame_ids(session, job.project_id, statuses)
         class_names = projects.class_names(session, job.project_id)
     info = DatasetInfo(
@@ -137,6 +174,7 @@ def run_chunk(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         "directory": str(target),
         "n_images": summary.n_images,
         "n_annotations": summary.n_annotations,
+        "manifest_sha256": disk.sha256_of(target / MARK),
     }
     return ChunkResult(
         Counts(done=chunk.total), write=lambda session: jobs.set_result(session, job.id, **result)
@@ -207,7 +245,7 @@ def _put_in_place(beside: Path, target: Path, prefix: str) -> None:
 
 def _is_export(directory: Path) -> bool:
     try:
-        manifest = json.loads((directory / _MARK).read_text(encoding="utf-8"))
+        manifest = json.loads((directory / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and "komadori_version" in manifest

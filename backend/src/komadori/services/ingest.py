@@ -112,7 +112,7 @@ def run_probe(ctx: Context, chunk: Chunk, progress: Progress) -> ChunkResult:
         duration_s=facts.duration_s,
         width=facts.width,
         height=facts.height,
-        facts=facts.to_dict(),
+        facts=source_file.with_stamp(facts.to_dict(), stamp),
     )
     return ChunkResult(Counts(), write=lambda session: _plan(ctx, session, job, new, stamp, index))
 
@@ -318,6 +318,7 @@ def _store(ctx: Context, video: Video, frame: ExtractedFrame) -> dict[str, Any]:
         "thumbnail_key": thumbnail_key,
         "image_sha256": frame.image_sha256,
         "perceptual_hash": frame.perceptual_hash,
+        "mean_colour": frame.mean_colour,
         "is_key": frame.is_key,
         "is_suspect": frame.is_suspect,
         "transform": frame.transform,

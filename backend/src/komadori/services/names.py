@@ -5,6 +5,7 @@ import unicodedata
 from komadori.core.errors import InputError
 
 MAX_LENGTH = 200
+MAX_PERSON_LENGTH = 80
 
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Characters that count as letters or symbols, and show nothing."""
@@ -25,6 +26,22 @@ def cleaned(name: str, what: str) -> str:
         )
     check_printable(words, f"The {what} name", f"bad-{what}-name")
     return words
+
+
+def person(name: str) -> str:
+    """The name of a person, as it is kept beside what that person does.
+
+    Raises:
+        InputError: Nothing of it is seen, it is too long, or it holds control characters.
+    """
+    if not is_visible(name) or len(name) > MAX_PERSON_LENGTH:
+        raise InputError(
+            f"A person's name of {counted(name)} was given.",
+            hint=f"Use 1 to {MAX_PERSON_LENGTH} characters, of which some can be seen.",
+            code="bad-actor",
+        )
+    check_printable(name, "The person's name", "bad-actor")
+    return name
 
 
 def is_visible(text: str) -> bool:

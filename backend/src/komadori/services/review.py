@@ -1,6 +1,7 @@
-"""What people do with annotations: accept, reject, edit, draw, delete. Every change is a new revision."""
+"""What people do with annotations: decide, edit, draw, revert, delete. Every change is a new revision."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,18 +9,31 @@ from komadori.core.errors import InputError
 from komadori.core.geometry import clip_xyxy
 from komadori.core.masks import Rle
 from komadori.core.types import Annotation, AnnotationSource, AnnotationStatus, Frame, JsonDict
-from komadori.db.repositories import annotations, projects, videos
-from komadori.db.repositories.annotations import NewAnnotation
+from komadori.db.repositories import annotations, projects, revisions, videos
+from komadori.db.repositories.annotations import Filter, NewAnnotation
 from komadori.services import names
 from komadori.services.context import Context
 
-MAX_AT_ONCE = 10_000
+MAX_AT_ONCE = 100_000
 
 Box = tuple[float, float, float, float]
 
 
-def decide(ctx: Context, annotation_ids: Sequence[int], status: AnnotationStatus) -> list[Annotation]:
-    """Give annotations a status, all of them or none.
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Which open proposals are meant; what is None does not restrict. Both confidences are included."""
+
+    project: str
+    class_name: str | None = None
+    video_id: int | None = None
+    frame_id: int | None = None
+    run_id: int | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+
+
+def decide(ctx: Context, annotation_ids: Sequence[int], status: AnnotationStatus) -> list[int]:
+    """Give annotations a status, all of them or none: their ids, each once.
 
     Raises:
         InputError: None was named, or too many.
@@ -33,10 +47,37 @@ def decide(ctx: Context, annotation_ids: Sequence[int], status: AnnotationStatus
             code="bad-selection",
         )
     with ctx.sessions.write() as session:
-        for annotation_id in sorted(wanted):
-            if annotations.get(session, annotation_id).status != status:
-                annotations.change(session, annotation_id, None, {"status": status.value})
-        return [annotations.get(session, annotation_id) for annotation_id in wanted]
+        revisions.decide(session, wanted, status, ctx.actor)
+    return wanted
+
+
+def decide_matching(ctx: Context, which: Matching, status: AnnotationStatus) -> list[int]:
+    """Give all open proposals that match a status, or none: the ids of those that were changed.
+
+    Raises:
+        InputError: There are too many.
+        NotFoundError: There is no such project.
+    """
+    with ctx.sessions.write() as session:
+        wanted = Filter(
+            project_id=projects.by_name(session, which.project).id,
+            video_id=which.video_id,
+            frame_id=which.frame_id,
+            status=AnnotationStatus.PROPOSED,
+            class_name=which.class_name,
+            run_id=which.run_id,
+            min_confidence=which.min_confidence,
+            max_confidence=which.max_confidence,
+        )
+        found = revisions.matching(session, wanted, MAX_AT_ONCE + 1)
+        if len(found) > MAX_AT_ONCE:
+            raise InputError(
+                f"More than {MAX_AT_ONCE:,} proposals match.",
+                hint="Narrow them down: a video, a class, a run, or bounds of the confidence.",
+                code="bad-selection",
+            )
+        revisions.decide(session, found, status, ctx.actor)
+    return found
 
 
 def draw(ctx: Context, frame_id: int, class_name: str, bbox_xyxy: Box | None, mask: Rle | None) -> Annotation:
@@ -60,6 +101,7 @@ def draw(ctx: Context, frame_id: int, class_name: str, bbox_xyxy: Box | None, ma
             status=AnnotationStatus.ACCEPTED,
             run_id=None,
             prompt=None,
+            created_by=ctx.actor,
         )
         return annotations.get(session, annotations.add(session, new))
 
@@ -100,7 +142,29 @@ def edit(
         if status is not None:
             values["status"] = status.value
         if values:
-            annotations.change(session, annotation_id, expected_revision, values)
+            revisions.change(
+                session, annotation_id, values, expected_revision=expected_revision, changed_by=ctx.actor
+            )
+        return annotations.get(session, annotation_id)
+
+
+def revert(
+    ctx: Context, annotation_id: int, revision: int, *, expected_revision: int | None = None
+) -> Annotation:
+    """Give an annotation the whole state of an earlier revision, as a new one.
+
+    It stays one that a person has touched: no run replaces it, or proposes its object again.
+
+    Raises:
+        NotFoundError: There is no such annotation, or it never had that revision.
+        ConflictError: Somebody has changed it since ``expected_revision``.
+    """
+    with ctx.sessions.write() as session:
+        annotations.get(session, annotation_id)
+        values = revisions.former_values(session, annotation_id, revision)
+        revisions.change(
+            session, annotation_id, values, expected_revision=expected_revision, changed_by=ctx.actor
+        )
         return annotations.get(session, annotation_id)
 
 

@@ -1,6 +1,5 @@
 """Finds frames by words, by a picture or by another frame, and merges them into moments."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,31 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from komadori.core import errors
-from komadori.core.errors import DependencyError, InputError, NotFoundError
-from komadori.core.types import EmbeddingSpace, JobState, Moment, Queue, SearchHit, WorkerState
-from komadori.db.repositories import embeddings, projects, videos, workers
-from komadori.db.repositories.embeddings import QueryKind
+from komadori.core.errors import InputError, NotFoundError
+from komadori.core.types import EmbeddingSpace, Moment, Queue, SearchHit
+from komadori.db.repositories import embeddings, projects, videos
+from komadori.db.repositories import queries as query_rows
+from komadori.db.repositories.queries import QueryKind
 from komadori.media.query_picture import harmless
-from komadori.services import names
+from komadori.services import names, queries
 from komadori.services.context import Context
 from komadori.services.embed import content_key
+from komadori.services.queries import Asker
 
 MAX_HITS = 10_000
 _MAX_TEXT_LENGTH = 2_000
-_POLL_S = (0.002, 0.05)
-_WAKE_AGAIN_S = 3.0
-"""After so long without an answer a worker is told again: the hint may have been lost, or its taker."""
-
-_LOOK_AT_WORKERS_S = 0.5
-_NO_WORKER_PATIENCE_S = 15.0
-"""A worker that starts, or starts again, reports after some seconds; when none has by then, none will."""
-
-_NO_BROKER_PATIENCE_S = 15.0
-"""A broker that took no message for so long is away, and a worker that is busy would have looked by then."""
-
-_QUERIES_KEPT = 10_000
 _SPACINGS_IN_A_MOMENT = 2.5
+
+_ASKER = Asker(Queue.SIGLIP, "a vector of the query", "search again", "no-embedding-worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,113 +108,14 @@ def _vector(
     source = ctx.options.embedder
     with ctx.sessions.read() as session:
         active = embeddings.active_space(session, source)
-        cached = embeddings.cached_query(session, active[0], kind, key) if active else None
+        cached = query_rows.cached(session, active[0], kind, key) if active else None
     if active is not None and cached is not None and cached.vector is not None:
         return (*active, cached.vector)
-    _has_worker(ctx)
-    with ctx.sessions.write() as session:
-        embeddings.prune_queries(session, 10 * ctx.options.query_timeout_s, _QUERIES_KEPT)
-        query_id = embeddings.add_query(session, source, kind, key, content)
-    return _await_vector(ctx, query_id)
-
-
-def _await_vector(ctx: Context, query_id: int) -> tuple[int, EmbeddingSpace, NDArray[np.float32]]:
-    watch = _Watch(ctx, query_id)
-    until_s = time.monotonic() + ctx.options.query_timeout_s
-    pause_s, longest_pause_s = _POLL_S
-    while time.monotonic() < until_s:
-        watch.look()
-        with ctx.sessions.read() as session:
-            query = embeddings.get_query(session, query_id)
-            if query is not None and query.vector is not None and query.space_id is not None:
-                return query.space_id, embeddings.get_space(session, query.space_id), query.vector
-        if query is not None and query.state == JobState.FAILED and query.error is not None:
-            raise errors.from_dict(query.error)
-        time.sleep(pause_s)
-        pause_s = min(longest_pause_s, pause_s * 1.5)
-    raise _no_answer(f"within {ctx.options.query_timeout_s:g} s", is_told=watch.is_told)
-
-
-class _Watch:
-    """Sees to it, while a query waits, that a worker hears of it and that there is one."""
-
-    def __init__(self, ctx: Context, query_id: int) -> None:
-        self._ctx = ctx
-        self._query_id = query_id
-        self._worker_seen_s = time.monotonic()
-        self._look_at_s = self._worker_seen_s + _LOOK_AT_WORKERS_S
-        self._wake_at_s: float | None = None
-        self._told_s = self._worker_seen_s
-        self.is_told = False
-        """Whether the broker took the last hint."""
-
-    def look(self) -> None:
-        """Do what is due.
-
-        Raises:
-            DependencyError: Nobody can answer.
-        """
-        if self._wake_at_s is None or time.monotonic() >= self._wake_at_s:
-            self._wake_worker()
-        if time.monotonic() >= self._look_at_s:
-            self._look_for_worker()
-
-    def _wake_worker(self) -> None:
-        if self._wake_at_s is not None:  # who took the query may be dead; two who answer it say the same
-            with self._ctx.sessions.write() as session:
-                embeddings.requeue_query(session, self._query_id)
-        self.is_told = self._ctx.queue.wake_for_query(self._query_id)
-        if self.is_told:
-            self._told_s = time.monotonic()
-        elif time.monotonic() > self._told_s + _NO_BROKER_PATIENCE_S:
-            raise _no_answer(f"for {_NO_BROKER_PATIENCE_S:g} s", is_told=False)
-        self._wake_at_s = time.monotonic() + _WAKE_AGAIN_S
-
-    def _look_for_worker(self) -> None:
-        if _has_worker(self._ctx):
-            self._worker_seen_s = time.monotonic()
-        elif time.monotonic() > self._worker_seen_s + _NO_WORKER_PATIENCE_S:
-            raise _no_worker()
-        self._look_at_s = time.monotonic() + _LOOK_AT_WORKERS_S
-
-
-def _has_worker(ctx: Context) -> bool:
-    """Whether a worker answers, or will once it is up.
-
-    Raises:
-        DependencyError: Every worker waits for its model.
-    """
+    query = queries.ask(ctx, _ASKER, lambda session: query_rows.add(session, source, kind, key, content))
+    assert query.vector is not None
+    assert query.space_id is not None
     with ctx.sessions.read() as session:
-        found = workers.of_queue(session, Queue.SIGLIP)
-    if found and all(worker.state == WorkerState.WAITING for worker in found):
-        raise DependencyError(
-            f"The worker for the queue siglip cannot answer yet, {found[0].detail}",
-            hint="Search again once it is ready; `komadori models` lists what is here.",
-            code="waiting-for-model",
-        )
-    return bool(found)
-
-
-def _no_worker() -> DependencyError:
-    return DependencyError(
-        "No worker for the queue siglip runs, so nothing makes a vector of the query.",
-        hint="Start one with `komadori worker siglip`, in containers with `make up-gpu` or `make up`.",
-        code="no-embedding-worker",
-    )
-
-
-def _no_answer(waited: str, *, is_told: bool) -> DependencyError:
-    if not is_told:
-        return DependencyError(
-            f"The broker took no message {waited}, so no worker has heard of the query.",
-            hint="Check that the broker runs and answers (`komadori doctor`), then search again.",
-            code="unreachable-broker",
-        )
-    return DependencyError(
-        f"No siglip worker gave the query a vector {waited}.",
-        hint="See with `komadori doctor` whether the queue siglip has a worker, then search again.",
-        code="no-embedding-worker",
-    )
+        return query.space_id, embeddings.get_space(session, query.space_id), query.vector
 
 
 def _search(

@@ -17,6 +17,9 @@ from komadori.storage.base import BlobStore
 _BLOB = "blob:"
 """How the source URI of an uploaded file begins; it holds wherever the home is moved to."""
 
+_MODIFIED, _UNKNOWN_NS = "modified_ns", -1
+"""Which of the facts of a video is the time of its file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -149,6 +152,40 @@ def source_of(blobs: BlobStore, video: Video, known: Stamp, progress: Progress) 
         raise MediaError(
             f"{path} is not the file any more that was added as video {video.id}.",
             hint="Put the original back and retry the job, or add the new file as a video of its own.",
+            code="source-changed",
+        )
+    return path
+
+
+def with_stamp(facts: JsonDict, found: Stamp) -> JsonDict:
+    """The facts of a video with the stamp that its file had when they were found."""
+    return {**facts, "details": {**facts["details"], _MODIFIED: found.modified_ns}}
+
+
+def stamp_of(video: Video) -> Stamp:
+    """The stamp that the file of a video had when it was probed last.
+
+    Of a video that an older version has added only the size is known; its time is that of no file.
+    """
+    return Stamp(video.size_bytes, video.facts["details"].get(_MODIFIED, _UNKNOWN_NS))
+
+
+def locate_unchanged(blobs: BlobStore, video: Video) -> Path:
+    """The file of a video, if it looks as it did when it was probed; its bytes are not read.
+
+    Raises:
+        NotFoundError: The file is gone.
+        InputError: It is no ordinary file, or may not be looked at.
+        MediaError: It was written to since, or is another.
+    """
+    path = locate(blobs, video.source_uri)
+    if is_stored(video.source_uri):
+        return path
+    known, found = stamp_of(video), stamp(path)
+    if known.size_bytes != found.size_bytes or known.modified_ns not in (found.modified_ns, _UNKNOWN_NS):
+        raise MediaError(
+            f"{path} was written to since it was added as video {video.id}.",
+            hint="Add it again: the same bytes are recognised, others become a video of their own.",
             code="source-changed",
         )
     return path

@@ -150,5 +150,5 @@ worker_process_init.connect(_start)
 worker_process_shutdown.connect(_stop)
 for _queue in Queue:
     shared_task(name=task_name(_queue, RUN_CHUNK))(_run_chunk)
+    shared_task(name=task_name(_queue, RUN_QUERY))(_run_query)
     shared_task(name=task_name(_queue, NOOP), bind=True)(_noop)
-shared_task(name=task_name(Queue.SIGLIP, RUN_QUERY))(_run_query)

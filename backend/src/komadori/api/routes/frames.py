@@ -1,16 +1,19 @@
-"""Single frames and their pictures."""
+"""Frames, all or one, and their pictures."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse
 
 from komadori.api import answers
+from komadori.api.browsing_answers import FrameTable, frame_table, place_of
 from komadori.api.deps import Ctx
 from komadori.api.errors import documented
-from komadori.api.schemas import Id
-from komadori.db.repositories import videos
+from komadori.api.schemas import ClassFilter, Id, ProjectFilter
+from komadori.core.types import AnnotationStatus
+from komadori.db.repositories import browsing, projects, videos
+from komadori.db.repositories.browsing import FrameFilter
 from komadori.services.context import Context
 
 router = APIRouter(prefix="/frames", tags=["frames"])
@@ -24,6 +27,42 @@ _PICTURE: Mapping[int | str, dict[str, Any]] = {
 }
 
 IfNoneMatch = Annotated[str | None, Header(description="The ETag of the picture that the caller has.")]
+
+
+MAX_ROWS = 50_000
+
+Rows = Annotated[int, Query(ge=1, le=MAX_ROWS, description="The most frames to give.")]
+AfterFrame = Annotated[
+    str | None,
+    Query(
+        pattern="^[0-9a-f]{1,15}-[0-9a-f]{1,15}-[0-9a-f]{1,15}$",
+        description="The `next_cursor` of the page before.",
+    ),
+]
+
+
+@router.get("", response_model=FrameTable, responses=documented(404))
+def browse_frames(
+    ctx: Ctx,
+    project: ProjectFilter = None,
+    video_id: Id | None = None,
+    class_name: ClassFilter = None,
+    status: Annotated[AnnotationStatus | None, Query()] = None,
+    only: Annotated[Literal["undecided"] | None, Query()] = None,
+    cursor: AfterFrame = None,
+    limit: Rows = 20_000,
+) -> Response:
+    """Frames as columns, by video and order of presentation; each filter narrows the choice.
+
+    `class_name` and `status` ask for frames that have such an annotation, `only=undecided` for frames
+    with a proposal that nobody has decided about.
+    """
+    with ctx.sessions.read() as session:
+        project_id = None if project is None else projects.by_name(session, project).id
+        which = FrameFilter(project_id, video_id, class_name, status, is_undecided=only == "undecided")
+        columns = browsing.frame_columns(session, which, place_of(cursor), limit)
+        total = browsing.count_frames(session, which)
+    return frame_table(columns, total)
 
 
 @router.get("/{frame_id}", responses=documented(404))

@@ -22,7 +22,8 @@ _CHILDREN_SHOWN = 1_000
 _CHUNKS_SHOWN = 100
 """With the job itself; a large job has a hundred thousand, and is looked at four times a second."""
 
-StateFilter = Annotated[JobState | None, Query(description="Only chunks in this state.")]
+StateFilter = Annotated[JobState | None, Query(description="Only those in this state.")]
+KindFilter = Annotated[str | None, Query(pattern="^[a-z_-]{1,40}$", description="Only jobs of this kind.")]
 
 
 def accepted(job: types.Job, response: Response) -> answers.Job:
@@ -33,13 +34,25 @@ def accepted(job: types.Job, response: Response) -> answers.Job:
 
 @router.get("", responses=documented(404))
 def list_jobs(
-    ctx: Ctx, project: ProjectFilter = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    ctx: Ctx,
+    project: ProjectFilter = None,
+    kind: KindFilter = None,
+    state: StateFilter = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
 ) -> Page[answers.Job]:
     """Jobs, newest first, of one project or of all."""
     with ctx.sessions.read() as session:
         project_id = None if project is None else projects.by_name(session, project).id
-        found = job_rows.page(session, project_id=project_id, before_id=position(cursor), limit=limit + 1)
-        total = job_rows.count(session, project_id)
+        found = job_rows.page(
+            session,
+            project_id=project_id,
+            kind=kind,
+            state=state,
+            before_id=position(cursor),
+            limit=limit + 1,
+        )
+        total = job_rows.count(session, project_id, kind, state)
     return page_of(found, limit, total, answers.Job.of, lambda job: job.id)
 
 

@@ -10,7 +10,7 @@ from komadori.api.deps import Ctx
 from komadori.api.errors import documented
 from komadori.api.paging import Page
 from komadori.api.schemas import Name
-from komadori.db.repositories import projects
+from komadori.db.repositories import projects, summaries
 
 router = APIRouter(prefix="/projects", tags=["projects"])
 
@@ -34,3 +34,11 @@ def list_classes(ctx: Ctx, name: ProjectName) -> Page[answers.ClassName]:
         found = projects.class_names(session, projects.by_name(session, name).id)
     items = [answers.ClassName(name=class_name) for class_name in found]
     return Page(items=items, total=len(items), next_cursor=None)
+
+
+@router.get("/{name:path}/summary", responses=documented(404))
+def get_summary(ctx: Ctx, name: ProjectName) -> answers.Summary:
+    """How much of a project is there, and how much of it is reviewed."""
+    with ctx.sessions.read() as session:
+        found = summaries.summary(session, projects.by_name(session, name).id)
+    return answers.Summary.of(found)

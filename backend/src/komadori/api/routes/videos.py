@@ -8,6 +8,7 @@ from komadori.api.errors import documented
 from komadori.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, position
 from komadori.api.routes.jobs import accepted
 from komadori.api.schemas import AddVideo, Id, ProjectFilter
+from komadori.core import types
 from komadori.db.repositories import projects, videos
 from komadori.services import delete, ingest, uploads
 
@@ -39,7 +40,13 @@ def list_videos(
         project_id = None if project is None else projects.by_name(session, project).id
         found = videos.page(session, project_id=project_id, after_id=after_id, limit=limit + 1)
         total = videos.count(session, project_id)
-    return page_of(found, limit, total, answers.Video.of, lambda video: video.id)
+        posters = videos.poster_frames(session, [video.id for video in found])
+        names = {each.id: each.name for each in projects.list_all(session)}
+
+    def show(video: types.Video) -> answers.Video:
+        return answers.Video.of(video, names[video.project_id], posters.get(video.id))
+
+    return page_of(found, limit, total, show, lambda video: video.id)
 
 
 @router.get("/{video_id}", responses=documented(404))
@@ -48,7 +55,8 @@ def get_video(ctx: Ctx, video_id: Id) -> answers.VideoDetail:
     with ctx.sessions.read() as session:
         video = videos.get(session, video_id)
         project = projects.by_id(session, video.project_id)
-    return answers.VideoDetail.with_project(video, project.name)
+        posters = videos.poster_frames(session, [video.id])
+    return answers.VideoDetail.of(video, project.name, posters.get(video.id))
 
 
 @router.delete("/{video_id}", status_code=202, responses=documented(404))

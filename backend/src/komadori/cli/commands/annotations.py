@@ -83,11 +83,17 @@ def annotations(
         AnnotationStatus | None,
         typer.Option(metavar="proposed|accepted|rejected", help="Only those with this status."),
     ] = None,
+    history: Annotated[
+        str | None, typer.Option(metavar="ID", help="The revisions of this one: who changed what, and when.")
+    ] = None,
     project: OneProject = None,
     limit: Limit = None,
     as_json: Json = False,
 ) -> None:
-    """List the annotations."""
+    """List the annotations, or with --history what one of them was."""
+    if history is not None:
+        _show_history(history, as_json=as_json)
+        return
     filters = {
         "project": project,
         "video_id": video,
@@ -125,6 +131,28 @@ def _decide(ids: Sequence[str], status: AnnotationStatus, *, as_json: bool) -> N
         return
     output.line(f"{output.count(len(changed), 'annotation')} {status.value}.")
     output.next_step("Next: komadori export DIR --format coco")
+
+
+def _show_history(annotation_id: str, *, as_json: bool) -> None:
+    with connect() as api:
+        former, latest = api.history(annotation_id), api.latest_revision(annotation_id)
+    if as_json:
+        output.print_json([revision.as_json() for revision in former])
+        return
+    begun = [(latest.created_s, latest.created_by), *((one.changed_s, one.changed_by) for one in former)]
+    rows = [
+        [
+            str(one.revision),
+            one.class_name,
+            one.status,
+            "mask" if one.segmentation else "box",
+            one.source,
+            output.date(since_s or 0.0),
+            by or "-",
+        ]
+        for one, (since_s, by) in zip([*former, latest], begun, strict=True)
+    ]
+    output.table([">REVISION", "CLASS", "STATUS", "SHAPE", "SOURCE", "SINCE", "BY"], rows)
 
 
 def _show(found: Sequence[Annotation]) -> None:

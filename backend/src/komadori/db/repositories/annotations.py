@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, case, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from komadori.core.errors import ConflictError, NotFoundError
+from komadori.core.errors import NotFoundError
 from komadori.core.masks import Rle
 from komadori.core.types import Annotation, AnnotationRun, AnnotationSource, AnnotationStatus, JsonDict
-from komadori.db.repositories.statements import insert_missing
+from komadori.db.repositories.statements import ids_as_rows, insert_missing
 from komadori.db.repositories.videos import IS_LIVE
 from komadori.db.tables import (
     AnnotationRevisionRow,
@@ -39,16 +39,30 @@ class NewAnnotation:
     status: AnnotationStatus
     run_id: int | None
     prompt: str | None
+    created_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which annotations are meant; what is None does not restrict."""
+    """Which annotations are meant; what is None does not restrict. Both confidences are included."""
 
     project_id: int | None = None
     video_id: int | None = None
     frame_id: int | None = None
     status: AnnotationStatus | None = None
+    class_name: str | None = None
+    run_id: int | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassShare:
+    """How many annotations of a class there are, and how many of them are only boxes."""
+
+    name: str
+    n: int
+    n_without_mask: int
 
 
 def get_or_create_run(session: Session, project_id: int, fingerprint: str, values: JsonDict) -> AnnotationRun:
@@ -74,6 +88,20 @@ def runs(session: Session, project_id: int) -> list[AnnotationRun]:
         .order_by(AnnotationRunRow.id)
     )
     return [_run(row) for row in rows]
+
+
+def runs_page(
+    session: Session, project_id: int | None = None, *, after_id: int = 0, limit: int = 100
+) -> list[AnnotationRun]:
+    """Runs by id, of a project or of all."""
+    statement = select(AnnotationRunRow).where(AnnotationRunRow.id > after_id, *_runs_of(project_id))
+    return [_run(row) for row in session.scalars(statement.order_by(AnnotationRunRow.id).limit(limit))]
+
+
+def count_runs(session: Session, project_id: int | None = None) -> int:
+    """How many runs there are."""
+    statement = select(func.count()).select_from(AnnotationRunRow).where(*_runs_of(project_id))
+    return session.scalar(statement) or 0
 
 
 def seen_by_run(session: Session, run_id: int, frame_ids: Sequence[int]) -> set[int]:
@@ -159,44 +187,19 @@ def get(session: Session, annotation_id: int) -> Annotation:
         .where(AnnotationRow.id == annotation_id, IS_LIVE)
     ).one_or_none()
     if found is None:
-        raise _not_found(annotation_id)
+        raise not_found(annotation_id)
     return _annotation(found[0], found[1])
 
 
-def change(session: Session, annotation_id: int, expected_revision: int | None, values: JsonDict) -> None:
-    """Make a new revision with some columns changed; the former state is kept beside it.
-
-    Raises:
-        NotFoundError: There is no such annotation.
-        ConflictError: Somebody has changed it since ``expected_revision``.
-    """
-    row = session.get(AnnotationRow, annotation_id, with_for_update=True, populate_existing=True)
-    if row is None:
-        raise _not_found(annotation_id)
-    if expected_revision is not None and expected_revision != row.revision:
-        raise ConflictError(
-            f"Annotation {annotation_id} is at revision {row.revision}, not {expected_revision}.",
-            hint="Load it again and repeat your change.",
-            code="stale-revision",
-        )
-    session.add(
-        AnnotationRevisionRow(
-            annotation_id=row.id, revision=row.revision, state=_history(row), changed_s=time.time()
-        )
+def named(session: Session, annotation_ids: Sequence[int]) -> list[Annotation]:
+    """Those of the annotations that exist, in the order in which they are named."""
+    rows = session.execute(
+        select(AnnotationRow, ClassRow.name)
+        .join(ClassRow, ClassRow.id == AnnotationRow.class_id)
+        .where(AnnotationRow.id.in_(ids_as_rows(session, annotation_ids)))
     )
-    row.revision += 1
-    for name, value in values.items():
-        setattr(row, name, value)
-
-
-def history(session: Session, annotation_id: int) -> list[JsonDict]:
-    """The former states of an annotation, oldest first."""
-    rows = session.scalars(
-        select(AnnotationRevisionRow)
-        .where(AnnotationRevisionRow.annotation_id == annotation_id)
-        .order_by(AnnotationRevisionRow.revision)
-    )
-    return [{"revision": row.revision, **row.state} for row in rows]
+    found = {row.id: _annotation(row, class_name) for row, class_name in rows}
+    return [found[id_] for id_ in annotation_ids if id_ in found]
 
 
 def remove(session: Session, annotation_id: int) -> None:
@@ -211,7 +214,7 @@ def page(session: Session, which: Filter, *, after_id: int = 0, limit: int = 100
         .join(ClassRow, ClassRow.id == AnnotationRow.class_id)
         .join(FrameRow, FrameRow.id == AnnotationRow.frame_id)
         .join(VideoRow, VideoRow.id == FrameRow.video_id)
-        .where(AnnotationRow.id > after_id, *_conditions(which))
+        .where(AnnotationRow.id > after_id, *conditions(which))
         .order_by(AnnotationRow.id)
         .limit(limit)
     )
@@ -226,7 +229,7 @@ def count(session: Session, which: Filter) -> int:
             .select_from(AnnotationRow)
             .join(FrameRow, FrameRow.id == AnnotationRow.frame_id)
             .join(VideoRow, VideoRow.id == FrameRow.video_id)
-            .where(*_conditions(which))
+            .where(*conditions(which))
         )
         or 0
     )
@@ -268,23 +271,54 @@ def annotated_frame_ids(session: Session, project_id: int, statuses: Sequence[An
     return list(session.scalars(statement))
 
 
-def _not_found(annotation_id: int) -> NotFoundError:
+def shares_of_classes(
+    session: Session, project_id: int, statuses: Sequence[AnnotationStatus]
+) -> list[ClassShare]:
+    """The classes of such annotations, sorted by code point: databases sort by language."""
+    rows = session.execute(
+        select(ClassRow.name, func.count(), func.sum(case((AnnotationRow.mask_counts.is_(None), 1), else_=0)))
+        .select_from(AnnotationRow)
+        .join(ClassRow, ClassRow.id == AnnotationRow.class_id)
+        .join(FrameRow, FrameRow.id == AnnotationRow.frame_id)
+        .join(VideoRow, VideoRow.id == FrameRow.video_id)
+        .where(VideoRow.project_id == project_id, IS_LIVE, AnnotationRow.status.in_(statuses))
+        .group_by(ClassRow.name)
+    )
+    return sorted((ClassShare(name, n, int(bare)) for name, n, bare in rows), key=lambda share: share.name)
+
+
+def not_found(annotation_id: int) -> NotFoundError:
+    """The error of who asks for an annotation that does not exist."""
     return NotFoundError(
         f"There is no annotation {annotation_id}.", hint="`komadori annotations` lists them."
     )
 
 
-def _conditions(which: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [IS_LIVE]
+def conditions(which: Filter) -> list[ColumnElement[bool]]:
+    """What a filter says of annotations that are joined with their frames and videos."""
+    wanted: list[ColumnElement[bool]] = [IS_LIVE]
     if which.project_id is not None:
-        conditions.append(VideoRow.project_id == which.project_id)
+        wanted.append(VideoRow.project_id == which.project_id)
     if which.video_id is not None:
-        conditions.append(FrameRow.video_id == which.video_id)
+        wanted.append(FrameRow.video_id == which.video_id)
     if which.frame_id is not None:
-        conditions.append(AnnotationRow.frame_id == which.frame_id)
+        wanted.append(AnnotationRow.frame_id == which.frame_id)
     if which.status is not None:
-        conditions.append(AnnotationRow.status == which.status)
-    return conditions
+        wanted.append(AnnotationRow.status == which.status)
+    if which.class_name is not None:
+        of_name = select(ClassRow.id).where(ClassRow.name == which.class_name)
+        wanted.append(AnnotationRow.class_id.in_(of_name))
+    if which.run_id is not None:
+        wanted.append(AnnotationRow.run_id == which.run_id)
+    if which.min_confidence is not None:
+        wanted.append(AnnotationRow.confidence >= which.min_confidence)
+    if which.max_confidence is not None:
+        wanted.append(AnnotationRow.confidence <= which.max_confidence)
+    return wanted
+
+
+def _runs_of(project_id: int | None) -> list[ColumnElement[bool]]:
+    return [] if project_id is None else [AnnotationRunRow.project_id == project_id]
 
 
 def mask_values(mask: Rle | None) -> JsonDict:
@@ -295,8 +329,19 @@ def mask_values(mask: Rle | None) -> JsonDict:
     return {"mask_counts": mask.counts, "mask_height": height, "mask_width": width}
 
 
+def mask_of(row: AnnotationRow | AnnotationRevisionRow) -> Rle | None:
+    """The mask in the columns of a row."""
+    if row.mask_counts is None:
+        return None
+    assert row.mask_height is not None
+    assert row.mask_width is not None
+    return Rle((row.mask_height, row.mask_width), row.mask_counts)
+
+
 def _values(new: NewAnnotation) -> dict[str, Any]:
     x0, y0, x1, y1 = new.bbox_xyxy
+    now_s = time.time()
+    is_drawn = new.source is AnnotationSource.PERSON
     return {
         "frame_id": new.frame_id,
         "class_id": new.class_id,
@@ -312,40 +357,32 @@ def _values(new: NewAnnotation) -> dict[str, Any]:
         "status": new.status.value,
         "revision": 1,
         "track_id": None,
-        "created_s": time.time(),
-    }
-
-
-def _history(row: AnnotationRow) -> JsonDict:
-    return {
-        "class_id": row.class_id,
-        "status": row.status,
-        "source": row.source,
-        "bbox_xyxy": [row.x0, row.y0, row.x1, row.y1],
-        "mask": None if row.mask_counts is None else row.mask_counts.decode("ascii"),
-        "confidence": row.confidence,
-        "track_id": row.track_id,
+        "created_s": now_s,
+        "created_by": new.created_by,
+        "changed_s": now_s if is_drawn else None,
+        "changed_by": new.created_by,
     }
 
 
 def _run(row: AnnotationRunRow) -> AnnotationRun:
     return AnnotationRun(
-        row.id, row.project_id, row.model_id, row.model_revision, list(row.prompts), dict(row.thresholds)
+        id=row.id,
+        project_id=row.project_id,
+        model_id=row.model_id,
+        model_revision=row.model_revision,
+        prompts=list(row.prompts),
+        thresholds=dict(row.thresholds),
+        created_s=row.created_s,
     )
 
 
 def _annotation(row: AnnotationRow, class_name: str) -> Annotation:
-    mask = None
-    if row.mask_counts is not None:
-        assert row.mask_height is not None
-        assert row.mask_width is not None
-        mask = Rle((row.mask_height, row.mask_width), row.mask_counts)
     return Annotation(
         id=row.id,
         frame_id=row.frame_id,
         class_name=class_name,
         bbox_xyxy=(row.x0, row.y0, row.x1, row.y1),
-        mask=mask,
+        mask=mask_of(row),
         confidence=row.confidence,
         source=AnnotationSource(row.source),
         status=AnnotationStatus(row.status),
@@ -353,4 +390,8 @@ def _annotation(row: AnnotationRow, class_name: str) -> Annotation:
         track_id=row.track_id,
         run_id=row.run_id,
         prompt=row.prompt,
+        created_s=row.created_s,
+        created_by=row.created_by,
+        changed_s=row.changed_s,
+        changed_by=row.changed_by,
     )

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from komadori.core.types import JobState, JsonDict, VideoState
-from komadori.db.repositories.embeddings import QueryKind
+from komadori.db.repositories.queries import QueryKind
 from komadori.db.repositories.statements import now_s
 from komadori.db.session import Sessions
 from komadori.db.tables import (

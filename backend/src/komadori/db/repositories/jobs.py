@@ -190,6 +190,15 @@ def newest(session: Session, kind: str, parameters: JsonDict) -> Job | None:
     return None if found is None else get(session, found)
 
 
+def newest_of_video(session: Session, kind: str, video_id: int) -> Job | None:
+    """The last job of that kind for a video, which its parameters name."""
+    statement = select(func.max(JobRow.id)).where(
+        JobRow.kind == kind, JobRow.parameters["video_id"].as_integer() == video_id
+    )
+    found = session.scalar(statement)
+    return None if found is None else get(session, found)
+
+
 def live(session: Session, kind: str) -> list[Job]:
     """The jobs of that kind that have not ended, oldest first."""
     ids = session.scalars(select(JobRow.id).where(JobRow.kind == kind, JobRow.state.in_(LIVE)))
@@ -214,16 +223,16 @@ def page(
     limit: int,
     before_id: int | None = None,
     project_id: int | None = None,
+    kind: str | None = None,
+    state: JobState | None = None,
     job_ids: Sequence[int] | None = None,
     parent_id: int | None = None,
     changed_since_s: float | None = None,
 ) -> list[Job]:
     """Jobs with the sums of their chunks, newest first."""
-    conditions: list[ColumnElement[bool]] = []
+    conditions = _conditions(project_id, kind, state)
     if before_id is not None:
         conditions.append(JobRow.id < before_id)
-    if project_id is not None:
-        conditions.append(JobRow.project_id == project_id)
     if job_ids is not None:
         conditions.append(JobRow.id.in_(job_ids))
     if parent_id is not None:
@@ -245,12 +254,12 @@ def shares(session: Session, job_id: int) -> list[Share]:
     return [Share(Queue(queue), JobState(state), n) for queue, state, n in rows]
 
 
-def count(session: Session, project_id: int | None = None) -> int:
+def count(
+    session: Session, project_id: int | None = None, kind: str | None = None, state: JobState | None = None
+) -> int:
     """How many jobs there are."""
-    statement = select(func.count()).select_from(JobRow)
-    if project_id is not None:
-        statement = statement.where(JobRow.project_id == project_id)
-    return session.scalar(statement) or 0
+    conditions = _conditions(project_id, kind, state)
+    return session.scalar(select(func.count()).select_from(JobRow).where(*conditions)) or 0
 
 
 def lock(session: Session, job_id: int) -> JobRow:
@@ -271,6 +280,19 @@ def lock(session: Session, job_id: int) -> JobRow:
     if row is None:
         raise NotFoundError(f"There is no job {job_id}.", hint="`komadori jobs` lists them.")
     return row
+
+
+def _conditions(
+    project_id: int | None, kind: str | None, state: JobState | None
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if project_id is not None:
+        conditions.append(JobRow.project_id == project_id)
+    if kind is not None:
+        conditions.append(JobRow.kind == kind)
+    if state is not None:
+        conditions.append(JobRow.state == state)
+    return conditions
 
 
 def _change_pause(session: Session, job_id: int, change: Callable[[Session, JobRow], None]) -> None:

@@ -1,9 +1,10 @@
 """Statements that SQLAlchemy has not in the same words for both databases."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Float, func, select
+from sqlalchemy import ARRAY, BigInteger, CursorResult, Float, Select, column, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -70,6 +71,14 @@ def put(session: Session, table: type[Base], row: Mapping[str, Any]) -> None:
     else:
         on_sqlite = sqlite.insert(table).values(row)
         session.execute(on_sqlite.on_conflict_do_update(index_elements=keys, set_=changes))
+
+
+def ids_as_rows(session: Session, ids: Sequence[int]) -> Select[int]:
+    """A query that gives these ids: any number of them in one parameter, which a list of values is not."""
+    if session.get_bind().dialect.name == "postgresql":
+        return select(func.unnest(literal(list(ids), ARRAY(BigInteger)), type_=BigInteger))
+    rows = func.json_each(json.dumps(list(ids))).table_valued("value")
+    return select(column("value", BigInteger)).select_from(rows)
 
 
 def n_changed(result: Any) -> int:

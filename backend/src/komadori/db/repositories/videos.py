@@ -39,14 +39,17 @@ class NewVideo:
 
 
 def find_or_add(session: Session, new: NewVideo) -> int:
-    """The video of the project with these bytes: its id. From now on it is read from where it was seen."""
+    """The video of the project with these bytes: its id. From now on it is read from where it was seen.
+
+    Its facts are those of the newest probe, which may know more than that of an older version.
+    """
     values = {field.name: getattr(new, field.name) for field in fields(new)}
     started = {"state": VideoState.QUEUED, "error": None, "created_s": time.time()}
     insert_missing(session, VideoRow, [{**values, **started}])
     statement = (
         update(VideoRow)
         .where(VideoRow.project_id == new.project_id, VideoRow.sha256 == new.sha256, IS_LIVE)
-        .values(source_uri=new.source_uri)
+        .values(source_uri=new.source_uri, facts=new.facts)
         .returning(VideoRow.id)
     )
     return session.scalars(statement).one()
@@ -115,6 +118,25 @@ def count(session: Session, project_id: int | None = None) -> int:
 def frame_count(session: Session, video_id: int) -> int:
     """How many frames of a video are stored."""
     return _frame_counts(session, [video_id]).get(video_id, 0)
+
+
+def poster_frames(session: Session, video_ids: Sequence[int]) -> dict[int, int]:
+    """The stored frame that stands for each video: the first one after a third of it, else its first."""
+    third = func.coalesce(VideoRow.facts["n_frames"].as_integer(), 0) / 3
+    first = (
+        select(FrameRow.id)
+        .where(
+            FrameRow.video_id == VideoRow.id,
+            FrameRow.stream_index == VideoRow.facts["stream_index"].as_integer(),
+        )
+        .order_by(FrameRow.decode_index)
+        .limit(1)
+    )
+    found = func.coalesce(
+        first.where(FrameRow.decode_index >= third).scalar_subquery(), first.scalar_subquery()
+    )
+    rows = session.execute(select(VideoRow.id, found).where(VideoRow.id.in_(video_ids)))
+    return {video_id: frame_id for video_id, frame_id in rows if frame_id is not None}
 
 
 def count_frames(session: Session, video_id: int, sampling_id: int | None = None) -> int:
@@ -319,6 +341,7 @@ def _video(row: VideoRow, frames: int) -> Video:
         error=row.error,
         facts=facts,
         frame_count=frames,
+        created_s=row.created_s,
     )
 
 
@@ -339,4 +362,5 @@ def _frame(row: FrameRow) -> Frame:
         is_key=row.is_key,
         is_suspect=row.is_suspect,
         transform=row.transform,
+        mean_colour=row.mean_colour,
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core.errors import InputError
-from komadori.core.geometry import clip_xyxy
+from komadori.core.geometry import clip_xyxy, has_part_inside
 from komadori.core.types import ConceptPrompt, Image
 
 MAX_PROMPT_TOKENS = 32
@@ -80,14 +80,13 @@ def boxes_in_frame(prompt: ConceptPrompt, size_hw: tuple[int, int]) -> NDArray[n
     Raises:
         InputError: Nothing of a box is inside the frame.
     """
-    boxes = clip_xyxy(prompt.boxes_xyxy, size_hw)
-    has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # False for NaN
-    if not has_area.all():
-        outside = prompt.boxes_xyxy[~has_area][0].tolist()
+    is_inside = has_part_inside(prompt.boxes_xyxy, size_hw)
+    if not is_inside.all():
+        outside = prompt.boxes_xyxy[~is_inside][0].tolist()
         raise InputError(
             f"Expected exemplar boxes x0 < x1, y0 < y1 inside a frame of {size_hw[1]} x {size_hw[0]} pixels, "
             f"got {outside}.",
             hint="Draw the box around an example in this very frame.",
             code="invalid-box",
         )
-    return boxes
+    return clip_xyxy(prompt.boxes_xyxy, size_hw)

@@ -7,13 +7,15 @@ depend on the prompt. The text encoder's result does not depend on the frame.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
 from komadori.core.types import Image
 from komadori.ml.segmenters._inputs import MAX_PROMPT_TOKENS, prompt_too_long
+
+Features = TypeVar("Features")
 
 KEPT_TEXTS = 256
 """Features of 32 kB each (float32)."""
@@ -32,9 +34,11 @@ class ImageFeatures:
     Attributes:
         encoded: A ``Sam3VisionEncoderOutput`` of one image, without the parts that the head leaves
             alone: feature maps (1, C, h, w) and position encodings of the same shape, finest first.
+        hidden: (1, h * w, C) what the backbone gave, for the part that answers clicks; None without one.
     """
 
     encoded: Any
+    hidden: torch.Tensor | None
 
     def for_prompts(self, n_prompts: int) -> Any:
         """The same features as a batch of P, without copying them.
@@ -60,6 +64,37 @@ class TextFeatures:
     attention_mask: torch.Tensor
 
 
+class RecentImages(Generic[Features]):
+    """The features of the last few images, which are found again by their pixels.
+
+    Args:
+        capacity: How many are kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._kept: list[tuple[Image, Features]] = []
+
+    def find(self, image: Image) -> Features | None:
+        """The features of an image, if they are kept; it is now the one that was asked for last."""
+        for position, (known, features) in enumerate(self._kept):
+            if _is_same_image(known, image):
+                self._kept.append(self._kept.pop(position))
+                return features
+        return None
+
+    def keep(self, image: Image, features: Features) -> None:
+        """Let an image take the place of the one that was not asked for the longest.
+
+        Args:
+            image: Must not change from now on.
+            features: Of the image.
+        """
+        if self.capacity:
+            del self._kept[: max(0, len(self._kept) + 1 - self.capacity)]
+            self._kept.append((image, features))
+
+
 class ImageEncoder:
     """Encodes images and finds those of the last few again by their pixels.
 
@@ -67,13 +102,21 @@ class ImageEncoder:
         model: A ``Sam3Model``.
         processor: Its ``Sam3Processor``.
         capacity: How many images' features are kept.
+        keep_hidden: Whether the output of the backbone is kept, too: 21 MB each at 1008 pixels (float32).
     """
 
-    def __init__(self, model: Any, processor: Any, capacity: int = KEPT_IMAGES) -> None:
-        self.capacity = capacity
+    def __init__(
+        self, model: Any, processor: Any, capacity: int = KEPT_IMAGES, *, keep_hidden: bool = False
+    ) -> None:
         self._model = model
         self._processor = processor
-        self._kept: list[tuple[Image, ImageFeatures]] = []
+        self._keep_hidden = keep_hidden
+        self._recent: RecentImages[ImageFeatures] = RecentImages(capacity)
+
+    @property
+    def capacity(self) -> int:
+        """How many images' features are kept."""
+        return self._recent.capacity
 
     def encode(self, image: Image, *, keep: bool) -> ImageFeatures:
         """The features of an image (H, W, 3); only a new image costs a pass of the encoder.
@@ -82,15 +125,13 @@ class ImageEncoder:
             image: The frame.
             keep: Whether a new image takes the place of the one that was not asked for the longest.
         """
-        for position, (known, features) in enumerate(self._kept):
-            if _is_same_image(known, image):
-                self._kept.append(self._kept.pop(position))
-                return features
+        known = self._recent.find(image)
+        if known is not None:
+            return known
         own = image.copy()  # torch takes no negative strides, and the caller may reuse the buffer
         features = self._encode(own)
-        if keep and self.capacity:
-            del self._kept[: max(0, len(self._kept) + 1 - self.capacity)]
-            self._kept.append((own, features))
+        if keep:
+            self._recent.keep(own, features)
         return features
 
     def _encode(self, image: Image) -> ImageFeatures:
@@ -102,7 +143,8 @@ class ImageEncoder:
             type(encoded)(
                 fpn_hidden_states=encoded.fpn_hidden_states,
                 fpn_position_encoding=encoded.fpn_position_encoding,
-            )
+            ),
+            hidden=encoded.last_hidden_state if self._keep_hidden else None,
         )
 
 

@@ -2,19 +2,22 @@
 
 It keeps every promise of the port, so that a pipeline can be tested in milliseconds with results
 that mean something: "a red car" finds what is red, whatever it is. An exemplar box without a colour
-in words stands for the colour that fills most of it; areas inside a negative box are left out.
+in words stands for the colour that fills most of it; areas inside a negative box are left out. A
+click means the area of like colour around it.
 """
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core import masks
-from komadori.core.types import ConceptPrompt, Detections, Image
+from komadori.core.geometry import clip_xyxy
+from komadori.core.types import ClickPrompt, ConceptPrompt, Detections, Image, Refinement
 from komadori.ml.segmenters import _inputs
-from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.segmenters.base import ConceptSegmenter, check_click_prompt
 
 HUES_DEG = {
     "red": 0.0,
@@ -32,6 +35,9 @@ GREYS = {"black": 0.0, "grey": 0.5, "gray": 0.5, "white": 1.0}
 
 MIN_AREA_SHARE = 1 / 2000
 """Areas that fill less of the frame are taken for noise."""
+
+LIKE_LEVELS = 48
+"""How far a pixel may be from the colour that was clicked on, in each channel."""
 
 _Map = NDArray[np.float32]
 _Hsv = tuple[_Map, _Map, _Map]
@@ -65,6 +71,32 @@ class FakeSegmenter:
             [_find(hsv, prompt, score_threshold, mask_threshold) for prompt in prompts]
             for hsv in map(_hsv, images)
         ]
+
+    def refine(self, image: Image, prompt: ClickPrompt) -> Refinement:
+        """See :meth:`ClickSegmenter.refine`; the confidence is the share of points that the mask agrees with.
+
+        The mask has the former one and the areas of positive points, all within the box, without the
+        areas of negative points. A box without a positive point stands for one on its centre.
+        """
+        _inputs.check_images([image])
+        size_hw = image.shape[:2]
+        check_click_prompt(prompt, size_hw)
+        points = np.minimum(prompt.points_xy.astype(int), [size_hw[1] - 1, size_hw[0] - 1])
+        positive = points[prompt.point_is_positive].tolist()
+        found = np.zeros(size_hw, np.bool_) if prompt.mask is None else masks.decode(prompt.mask).copy()
+        if prompt.box_xyxy is not None:
+            x0, y0, x1, y1 = _whole_pixels(prompt.box_xyxy, size_hw)
+            positive = positive or [((x0 + x1) // 2, (y0 + y1) // 2)]
+        for x, y in positive:
+            found |= _area_at(image, x, y)
+        if prompt.box_xyxy is not None:
+            inside = np.zeros(size_hw, np.bool_)
+            inside[y0:y1, x0:x1] = True
+            found &= inside
+        for x, y in points[~prompt.point_is_positive].tolist():
+            found &= ~_area_at(image, x, y)
+        agrees = found[points[:, 1], points[:, 0]] == prompt.point_is_positive
+        return Refinement(masks.encode(found), float(agrees.mean()) if len(points) else 1.0)
 
 
 def create(
@@ -159,6 +191,24 @@ def _areas(mask: NDArray[np.bool_], min_area_px: float) -> Iterator[NDArray[np.b
         for run in np.flatnonzero(labels == label):
             area[rows[run], starts[run] : ends[run]] = True
         yield area
+
+
+def _area_at(image: Image, x: int, y: int) -> NDArray[np.bool_]:
+    """The pixels around a point that look like it and touch by an edge, as a mask (H, W)."""
+    difference = np.abs(image.astype(np.int16) - image[y, x].astype(np.int16)).max(axis=2)
+    rows, starts, ends = _row_runs(difference <= LIKE_LEVELS)
+    labels = _connected(rows, starts, ends, image.shape[1])
+    [clicked] = np.flatnonzero((rows == y) & (starts <= x) & (x < ends))
+    area = np.zeros(image.shape[:2], np.bool_)
+    for run in np.flatnonzero(labels == labels[clicked]):
+        area[rows[run], starts[run] : ends[run]] = True
+    return area
+
+
+def _whole_pixels(box_xyxy: NDArray[np.float32], size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels of the frame that a box touches; at least one."""
+    x0, y0, x1, y1 = clip_xyxy(box_xyxy[None], size_hw)[0].tolist()
+    return int(x0), int(y0), ceil(x1), ceil(y1)
 
 
 def _row_runs(mask: NDArray[np.bool_]) -> tuple[_Runs, _Runs, _Runs]:

@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 
 from komadori.core.errors import ModelError
 from komadori.core.progress import check_point
-from komadori.core.types import ConceptPrompt, Detections, Image
+from komadori.core.types import ClickPrompt, ConceptPrompt, Detections, Image, Refinement
 from komadori.ml import torchvision_shim
 from komadori.ml.catalogue import adapter_for
 from komadori.ml.local_folder import content_revision
 from komadori.ml.manifest import read_model_type
 from komadori.ml.segmenters import _inputs
+from komadori.ml.segmenters._sam3_clicks import ClickDecoder, load_tracker
 from komadori.ml.segmenters._sam3_detections import DetectionRules, read_detections
 from komadori.ml.segmenters._sam3_features import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures
 from komadori.ml.segmenters._sam3_precision import keep_boxes_exact
-from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.segmenters.base import ConceptSegmenter, check_click_prompt, no_click_model
 from komadori.ml.torch_runtime import TorchRuntime, choose_runtime, load_pretrained, require_safetensors
 
 DUPLICATE_IOU = 0.5
@@ -52,6 +53,7 @@ class Sam3Segmenter:
         runtime: Where the model is, and its number format.
         model_id: The model as a person would name it.
         model_revision: The commit of the checkpoint, or a hash of its files.
+        tracker: Its ``Sam3TrackerModel``, which answers clicks; None without one.
         duplicate_iou: Of two masks of one prompt with a higher overlap (intersection over union), the
             one with the higher confidence stays. None keeps all, as plain transformers does.
     """
@@ -64,6 +66,7 @@ class Sam3Segmenter:
         *,
         model_id: str,
         model_revision: str,
+        tracker: Any = None,
         duplicate_iou: float | None = DUPLICATE_IOU,
     ) -> None:
         self.model_id = model_id
@@ -73,7 +76,8 @@ class Sam3Segmenter:
         self.prompts_per_pass = _prompts_per_pass(model.config, runtime)
         keep_boxes_exact(model)
         self._model = model
-        self._images = ImageEncoder(model, processor)
+        self._images = ImageEncoder(model, processor, keep_hidden=tracker is not None)
+        self._clicks = None if tracker is None else ClickDecoder(tracker, self._images)
         self._texts = TextEncoder(model, processor)
 
     def segment(
@@ -108,6 +112,23 @@ class Sam3Segmenter:
             queries = [_Query(prompt, self._texts.encode(_text_of(prompt))) for prompt in prompts]
             keep = len(images) <= self._images.capacity
             return [self._segment_image(image, queries, rules, keep=keep) for image in images]
+
+    def refine(self, image: Image, prompt: ClickPrompt) -> Refinement:
+        """See :meth:`ClickSegmenter.refine`; the confidence is the overlap that the model expects.
+
+        The features of the last few frames that were clicked on are kept, apart from the others: a
+        further click costs the decoder alone.
+
+        Raises:
+            InputError: The prompt names no object, or something outside the image.
+            DependencyError: The checkpoint has no tracker.
+        """
+        if self._clicks is None:
+            raise no_click_model(self.model_id)
+        _inputs.check_images([image])
+        check_click_prompt(prompt, image.shape[:2])
+        with torch.inference_mode():
+            return self._clicks.refine(image, prompt)
 
     def _segment_image(
         self, image: Image, queries: Sequence["_Query"], rules: DetectionRules, *, keep: bool
@@ -195,6 +216,7 @@ def create(
         runtime,
         model_id=model_id or directory.name,
         model_revision=revision or content_revision(directory),
+        tracker=load_tracker(directory, runtime),
         duplicate_iou=duplicate_iou,
     )
 
