@@ -9,13 +9,13 @@ import { factsOf, type FrameSet } from "./queries";
 const texts = defineTexts(
   {
     frames: "Frames",
-    frame: (place: string, time: string) => `Frame ${place}, ${time}`,
+    frame: (place: string) => `Frame ${place}`,
     undecided: (n: string) => `${n} undecided`,
     accepted: (n: string) => `${n} accepted`,
   },
   {
     frames: "フレーム",
-    frame: (place: string, time: string) => `フレーム ${place}、${time}`,
+    frame: (place: string) => `フレーム ${place}`,
     undecided: (n: string) => `未判定 ${n} 件`,
     accepted: (n: string) => `承認済み ${n} 件`,
   },
@@ -84,8 +84,7 @@ function Item({ set, id, index, start, isCurrent, onGo }: ItemProps) {
   useEffect(() => {
     if (isCurrent && button.current?.closest("nav")?.contains(document.activeElement) === true) button.current.focus();
   }, [isCurrent]);
-  const name = [
-    t.frame(number(index + 1), at),
+  const counts = [
     ...(facts !== null && facts.nProposed > 0 ? [t.undecided(number(facts.nProposed))] : []),
     ...(facts !== null && facts.nAccepted > 0 ? [t.accepted(number(facts.nAccepted))] : []),
   ].join(", ");
@@ -96,18 +95,19 @@ function Item({ set, id, index, start, isCurrent, onGo }: ItemProps) {
       className={styles["item"]}
       style={{ transform: `translateX(${start}px)` }}
       aria-current={isCurrent}
-      aria-label={name}
-      title={name}
+      title={[t.frame(number(index + 1)), at, ...counts].join(", ")}
       tabIndex={isCurrent ? 0 : -1}
       onClick={() => onGo(id)}
     >
       <img src={thumbnailUrl(id)} alt="" loading="lazy" draggable={false} />
       <span className={styles["facts"]}>
+        <span className="visually-hidden">{t.frame(number(index + 1))}, </span>
         <span>{at}</span>
-        <span className={styles["marks"]}>
+        <span className="visually-hidden">, {counts.join(", ")}</span>
+        <span className={styles["marks"]} aria-hidden>
           {facts !== null && facts.nAccepted > 0 && (
             <span className={styles["accepted"]}>
-              <Check aria-hidden />
+              <Check />
               {number(facts.nAccepted)}
             </span>
           )}
