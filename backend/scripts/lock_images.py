@@ -2,11 +2,11 @@
 
     python backend/scripts/lock_images.py [--cpu-wheels FOLDER_OR_URL] [--upgrade] [NAME...]
 
-One complete set of exact, hashed versions for each image and build of torch, and one for the
-stage that builds our wheel. They are for Linux on x86_64 with glibc 2.28 or newer and for Python 3.11,
-and hold no address of an index. A version that still fits is kept; ``--upgrade`` takes the newest
-ones. The CPU build of torch is on no default index: ``--cpu-wheels``, or the variable
-``KOMADORI_CPU_WHEELS``, names a folder or page that has its wheel.
+One complete set of exact, hashed versions for each image and build of torch, one for the stage
+that builds our wheel, and one for that which builds the web UI. They are for Linux on x86_64 with
+glibc 2.28 or newer and for Python 3.11, and hold no address of an index. A version that still fits
+is kept; ``--upgrade`` takes the newest ones. The CPU build of torch is on no default index:
+``--cpu-wheels``, or the variable ``KOMADORI_CPU_WHEELS``, names a folder or page that has its wheel.
 
 The resolver is uv, from the ``PATH`` or named by the variable ``UV``. Keep it in an environment of
 its own: ``python -m venv ~/uv && ~/uv/bin/pip install uv``.
@@ -75,6 +75,9 @@ SETS = (
 BUILD = "build"
 """The set of the stage that builds our wheel: ``build-system.requires`` of ``pyproject.toml``."""
 
+NODE = "node"
+"""The set of the stage that builds the web UI: what ``requirements/node.txt`` pins."""
+
 
 def lock(wanted: RequirementSet, *, cpu_wheels: str | None, options: Sequence[str] = ()) -> None:
     """Resolve one set and write its file.
@@ -102,6 +105,16 @@ def lock_build(options: Sequence[str] = ()) -> None:
     """
     project = tomllib.loads((BACKEND / "pyproject.toml").read_text(encoding="utf-8"))
     _resolve(["-", *options], "\n".join(project["build-system"]["requires"]), BUILD)
+
+
+def lock_node(options: Sequence[str] = ()) -> None:
+    """Resolve what builds the web UI and write its file.
+
+    Raises:
+        DependencyError: There is no uv, or it found no set of versions.
+    """
+    pin = (BACKEND / "requirements" / "node.txt").read_text(encoding="utf-8")
+    _resolve(["-", *options], pin, NODE)
 
 
 def _resolve(arguments: Sequence[str], standard_input: str, name: str) -> None:
@@ -136,7 +149,7 @@ def _uv() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says: the exit code."""
-    names = [one.name for one in SETS] + [BUILD]
+    names = [one.name for one in SETS] + [BUILD, NODE]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -156,6 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 lock(one, cpu_wheels=given.cpu_wheels, options=options)
         if BUILD in wanted:
             lock_build(options)
+        if NODE in wanted:
+            lock_node(options)
     except KomadoriError as error:
         print(error, file=sys.stderr)
         return 1

@@ -25,7 +25,7 @@ from komadori.ml.smaller_batches import BatchingEmbedder, BatchingSegmenter, Bat
 from komadori.ml.turn_taking import TurnTakingEmbedder, TurnTakingSegmenter, loading_in_turn
 from komadori.queueing.base import JobQueue
 from komadori.queueing.outbox import Outbox
-from komadori.services import annotate, backup, clicks, delete, embed, export, ingest, models, verify
+from komadori.services import annotate, backup, clicks, delete, embed, export, ingest, models, proxy, verify
 from komadori.services.audit.look import Store
 from komadori.services.context import Context, Options
 from komadori.services.jobs import ChunkResult, ChunkWork
@@ -247,6 +247,7 @@ class WorkerParts:
                 ingest.DECODE: ingest.run_decode,
                 export.KIND: export.run_chunk,
                 verify.KIND: verify.run_chunk,
+                proxy.KIND: proxy.run_chunk,
                 delete.KIND: delete.run_chunk,
                 models.KIND: self._pull,
             }.items()

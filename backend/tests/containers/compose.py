@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).parents[3]
 _PROGRAMS = (ROOT / ".venv" / "bin" / "docker-compose", "docker-compose")
 _BACKEND_PARTS = ("src", "requirements", "scripts")
+_UI = "frontend"
 _LEAVE_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache")
 
 _TRANSLATED = frozenset(
@@ -50,6 +51,7 @@ def clone(folder: Path, settings: Mapping[str, str]) -> Path:
             shutil.copy2(file, backend)
     for part in _BACKEND_PARTS:
         shutil.copytree(ROOT / "backend" / part, backend / part, ignore=_LEAVE_OUT)
+    shutil.copytree(ROOT / _UI, folder / _UI, ignore=shutil.ignore_patterns("node_modules"))
     (folder / "media").mkdir()
     write_settings(folder, settings)
     return folder

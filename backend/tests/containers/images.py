@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.containers import pip_access
+from tests.containers import npm_access, pip_access
 from tests.containers.compose import Service
 from tests.containers.engine import Engine
 
@@ -85,6 +85,8 @@ class Builder:
         context = Path(service.build["context"])
         arguments = {"BASE": BASE, **(service.build.get("args") or {})}
         named = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
+        for name, folder in (service.build.get("additional_contexts") or {}).items():
+            named += ["--build-context", f"{name}={folder}"]
         return self.engine.buildah(
             *("build", "--isolation", "chroot", "--network", "host", "--layers", "--format", "docker"),
             *(
@@ -94,7 +96,7 @@ class Builder:
                 "--file",
                 str(context / service.build["dockerfile"]),
             ),
-            *(*pip_access.mounts(self.folder), *named, str(context)),
+            *(*pip_access.mounts(self.folder), *npm_access.mounts(self.folder), *named, str(context)),
         )
 
     def _run_in(self, container: str, script: str) -> None:

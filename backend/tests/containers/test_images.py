@@ -36,6 +36,11 @@ _READS = """
 from komadori import demo_models
 print(*(name for name in demo_models.names() if (demo_models.path(name) / "model.safetensors").read_bytes()))
 """
+_SHOWS = """
+import pathlib, komadori
+static = pathlib.Path(komadori.__file__).parent / "api" / "static"
+print(*(name for name in ("THIRD_PARTY_LICENSES.md", "index.html") if (static / name).is_file()))
+"""
 _MAX_LAYERS_OF_CODE = 4
 
 
@@ -64,6 +69,12 @@ def test_an_image_has_what_its_queue_needs_and_nothing_of_the_others(
 ) -> None:
     asked = sorted(_HAS[service] | _HAS_NOT[service])
     assert set(python_in(built, definition, service, "-c", _FOUND, *asked).split()) == _HAS[service]
+
+
+def test_the_web_ui_is_in_the_image_of_the_api_alone(built: Engine, definition: Definition) -> None:
+    for service in _HAS:
+        told = python_in(built, definition, service, "-c", _SHOWS)
+        assert told.split() == (["THIRD_PARTY_LICENSES.md", "index.html"] if service == "api" else [])
 
 
 def test_the_demo_models_are_in_the_images_and_can_be_read(built: Engine, definition: Definition) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from komadori.core import masks, registry
+from komadori.core.errors import ConflictError
 from komadori.core.types import AnnotationStatus, JsonDict
-from komadori.services import annotate, export, review
+from komadori.services import annotate, export, export_archive, review
 from komadori.services.annotate import Targets
 from tests.support.app import InlineSystem, inline_system, seed_video
 
@@ -156,6 +157,19 @@ def test_another_export_in_the_same_folder_takes_the_archive_away(
 
     for job in (first, same):
         assert problem(system, "GET", f"/exports/{job['id']}/archive") == (409, "export-gone")
+
+
+def test_no_mixture_of_two_exports_is_ever_a_whole_archive(system: InlineSystem, tmp_path: Path) -> None:
+    body = {"directory": str(tmp_path / "dataset")}
+    job = post(system, "/exports", body)
+    blocks = export_archive.archive(system.ctx, int(job["id"])).blocks()
+    next(blocks)
+    post(system, "/exports", {**body, "status": "all"})
+
+    with pytest.raises(ConflictError) as caught:
+        list(blocks)
+
+    assert caught.value.code == "export-gone"
 
 
 def test_a_folder_that_was_removed_or_robbed_has_no_archive(system: InlineSystem, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line against a running system, with the shapes of its JSON written out."""
 
+import getpass
 import io
 import json
 import os
@@ -24,6 +25,10 @@ FRAME = {"id", "video_id", "index", "pts", "time_base", "pts_s", "width", "heigh
 ANNOTATION = {
     *("id", "frame_id", "class_name", "bbox_xyxy"),
     *("confidence", "status", "track_id", "segmentation"),
+}
+REVISION = {
+    *("revision", "class_name", "status", "source", "bbox_xyxy", "confidence", "segmentation"),
+    *("changed_s", "changed_by"),
 }
 JOB = {"id", "kind", "state", "total", "done", "skipped", "failed", "error", "chunks"}
 CHUNK = (JOB - {"chunks"}) | {"position", "queue", "attempts"}
@@ -108,6 +113,20 @@ def test_annotations(shell: Shell) -> None:
     assert isinstance(found[0]["segmentation"]["counts"], str)
     (of_one,) = {a["frame_id"] for a in shell.json("annotations", "--frame", "2")}
     assert of_one == "2"
+
+
+def test_the_history_of_an_annotation_says_who_and_when(shell: Shell) -> None:
+    last = shell.json("annotations")[-1]["id"]
+    assert shell.json("annotations", "--history", last) == []
+    shell.json("reject", last)
+
+    (former,) = shell.json("annotations", "--history", last)
+    assert set(former) == REVISION
+    assert (former["revision"], former["status"], former["changed_by"]) == (1, "proposed", getpass.getuser())
+    status, out, _ = shell.run("annotations", "--history", last)
+    proposed, rejected = (line.split() for line in out.splitlines()[1:])
+    assert (status, proposed[2], proposed[-1]) == (0, "proposed", "-")
+    assert (rejected[2], rejected[-1]) == ("rejected", getpass.getuser())
 
 
 @pytest.mark.parametrize("frames", [["--frame", "1", "2"], ["--frame", "1", "--frame", "2"]])

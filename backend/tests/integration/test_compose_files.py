@@ -69,6 +69,9 @@ def test_the_images_are_built_from_the_three_dockerfiles() -> None:
     backend = DOCKER.parent / "backend"
     assert {build["context"] for build in builds.values()} == {str(backend)}
     assert all((backend / build["dockerfile"]).is_file() for build in builds.values())
+    for name in ("api", "worker"):
+        assert builds[name]["additional_contexts"] == {"frontend": str(DOCKER.parent / "frontend")}
+        assert builds[name]["args"] == {"PIP_EXTRA_INDEX_URL": "", "NPM_CONFIG_REGISTRY": ""}
     assert builds["siglip-worker"]["args"] == {"TORCH": "cu13", "PIP_EXTRA_INDEX_URL": ""}
     assert builds["sam3-worker"]["args"] == {
         "TORCH": "cu13",

@@ -22,6 +22,7 @@ from komadori.db.repositories.queries import QueryKind
 from komadori.db.repositories.videos import NewVideo
 from komadori.services import annotate, jobs, review
 from komadori.services.annotate import Targets
+from komadori.services.review import Matching
 from tests.support.app import seed_video
 from tests.support.jobs import KIND, JobSystem, job_system, succeed
 from tests.support.pipeline import Pipeline, pipeline
@@ -282,6 +283,20 @@ def test_people_who_decide_at_once_lose_no_revision(installed: Pipeline) -> None
         with installed.ctx.sessions.read() as session:
             history = revisions.history(session, annotation.id)
         assert [former.revision for former in history] == list(range(1, annotation.revision))
+
+
+def test_of_two_who_decide_what_matches_each_proposal_belongs_to_one(installed: Pipeline) -> None:
+    annotate.request(installed.ctx, ["red", "green", "blue"], Targets())
+    ids = [annotation.id for annotation in installed.annotations()]
+    changed: list[int] = []
+
+    def decide(status: AnnotationStatus) -> None:
+        changed.extend(review.decide_matching(installed.ctx, Matching(projects.DEFAULT), status))
+
+    at_once(lambda: decide(AnnotationStatus.ACCEPTED), lambda: decide(AnnotationStatus.REJECTED))
+
+    assert sorted(changed) == ids
+    assert {annotation.revision for annotation in installed.annotations()} == {2}
 
 
 def test_of_two_edits_of_the_same_revision_one_is_told_so(installed: Pipeline) -> None:

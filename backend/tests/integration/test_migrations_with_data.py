@@ -94,6 +94,27 @@ def test_data_of_the_newest_schema_goes_down_to_each_one_and_up_again(engine: En
         migrate.downgrade(engine, "base")
 
 
+def test_former_states_become_columns_to_the_last_bit(engine: Engine) -> None:
+    migrate.upgrade(engine, "0004")
+    migrations.fill(engine)
+    before = migrations.read(engine)
+
+    migrate.upgrade(engine, "0006")
+
+    after = migrations.read(engine)
+    states = {row["annotation_id"]: row["state"] for row in before["annotation_revisions"]}
+    assert len(states) == N_ROWS
+    for row in after["annotation_revisions"]:
+        state = states[row["annotation_id"]]
+        assert [row[edge] for edge in ("x0", "y0", "x1", "y1")] == state["bbox_xyxy"]
+        assert (row["mask_counts"] or b"").decode() == (state["mask"] or "")
+        assert {name: row[name] for name in state if name in row} == {
+            name: value for name, value in state.items() if name in row
+        }
+    ended_s = {row["annotation_id"]: row["changed_s"] for row in before["annotation_revisions"]}
+    assert {row["id"]: row["changed_s"] for row in after["annotations"]} == ended_s
+
+
 def test_a_table_that_is_made_anew_keeps_what_refers_to_it(engine: Engine, folder: Path) -> None:
     migrate.upgrade(engine)
     migrations.fill(engine)

@@ -9,7 +9,7 @@ import pytest
 from komadori.core import masks
 from komadori.core.errors import InputError, NotFoundError
 from komadori.core.types import Annotation, AnnotationSource, AnnotationStatus, Job, JobState
-from komadori.db.repositories import annotations
+from komadori.db.repositories import annotations, chunks
 from komadori.services import annotate, review
 from komadori.services.annotate import Targets
 from tests.support.app import seed_video
@@ -120,6 +120,35 @@ def test_what_a_person_decided_drew_or_edited_stays_as_it_is(system: Pipeline) -
     ask(system, "red", "green", force=True)
 
     assert system.annotations() == before, "and nothing is proposed twice beside it"
+
+
+def test_what_was_reverted_to_a_proposal_is_still_touched(system: Pipeline) -> None:
+    """Who reverts may want to go back again, so the annotation must not be another one by then."""
+    ask(system, "red")
+    first, _ = system.annotations()
+    review.edit(system.ctx, first.id, class_name="bus", bbox_xyxy=(1, 2, 3, 4))
+    reverted = review.revert(system.ctx, first.id, 1)
+    assert (reverted.status, reverted.source) == (AnnotationStatus.PROPOSED, AnnotationSource.MODEL)
+
+    ask(system, "red", force=True)
+    ask(system, "red", score_threshold=0.2)
+
+    kept, other = system.annotations()
+    assert kept == reverted
+    assert other.frame_id == 4
+
+
+def test_few_named_frames_are_a_chunk_each(system: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert annotate.TRY_FRAMES == 16
+    monkeypatch.setattr(annotate, "TRY_FRAMES", 5)
+
+    def sizes(job: Job) -> list[int]:
+        with system.ctx.sessions.read() as session:
+            return [chunk.total for chunk in chunks.of_job(session, job.id)]
+
+    assert sizes(ask(system, "red", frames=[1, 2, 3, 4, 5])) == [1, 1, 1, 1, 1]
+    assert sizes(ask(system, "red", frames=[1, 2, 3, 4, 5, 6])) == [4, 2]
+    assert sizes(ask(system, "red")) == [4, 2]
 
 
 def test_a_rejected_proposal_is_not_made_again_but_others_are(system: Pipeline) -> None:

@@ -1,18 +1,22 @@
 """A person's decisions: each is a revision, none overwrites another's unseen, none is out of the frame."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from komadori.core import masks
 from komadori.core.errors import ConflictError, InputError, NotFoundError
 from komadori.core.masks import Rle
 from komadori.core.types import Annotation, AnnotationSource, AnnotationStatus, FormerState
 from komadori.db.repositories import revisions
+from komadori.db.tables import AnnotationRow
 from komadori.services import annotate, review
 from komadori.services.annotate import Targets
+from komadori.services.review import Matching
 from tests.support.app import seed_video
 from tests.support.pipeline import Pipeline, pipeline
 
@@ -127,6 +131,86 @@ def test_a_stale_revision_is_a_conflict_and_changes_nothing(system: Pipeline) ->
     assert caught.value.code == "stale-revision"
     assert "revision 2, not 1" in caught.value.message
     assert system.annotations()[0] == mine
+
+
+def test_a_revert_restores_each_column_to_the_last_bit(system: Pipeline) -> None:
+    with system.ctx.sessions.write() as session:
+        odd = {"x0": 1 / 3, "y0": 0.1 + 0.2, "confidence": 2 / 3, "track_id": 2**40}
+        session.execute(update(AnnotationRow).where(AnnotationRow.id == 1).values(odd))
+    before = system.annotations()[0]
+    review.edit(system.ctx, before.id, class_name="bus", mask=block(), status=AnnotationStatus.REJECTED)
+
+    reverted = review.revert(system.ctx.acting_as("Ann"), before.id, 1, expected_revision=2)
+
+    assert reverted == system.annotations()[0]
+    assert reverted == replace(before, revision=3, changed_s=reverted.changed_s, changed_by="Ann")
+    again = review.revert(system.ctx, before.id, 2)
+    assert (again.class_name, again.mask, again.status) == ("bus", block(), AnnotationStatus.REJECTED)
+    assert (again.source, again.revision) == (AnnotationSource.PERSON, 4)
+
+
+def test_a_revert_to_what_it_is_already_is_no_revision(system: Pipeline) -> None:
+    proposal = system.annotations()[0]
+    for status in (AnnotationStatus.ACCEPTED, AnnotationStatus.PROPOSED):
+        review.decide(system.ctx, [proposal.id], status)
+
+    assert review.revert(system.ctx, proposal.id, 1).revision == 3
+
+
+def test_a_revert_needs_a_revision_that_was(system: Pipeline) -> None:
+    proposal = system.annotations()[0]
+    review.edit(system.ctx, proposal.id, class_name="bus")
+
+    with pytest.raises(NotFoundError, match="no former revision 2"):
+        review.revert(system.ctx, proposal.id, 2)
+    with pytest.raises(ConflictError, match="revision 2, not 1"):
+        review.revert(system.ctx, proposal.id, 1, expected_revision=1)
+    assert system.annotations()[0].revision == 2
+
+
+def test_more_ids_than_a_statement_has_parameters_are_decided_at_once(system: Pipeline) -> None:
+    before = system.annotations()
+
+    with pytest.raises(NotFoundError, match="There is no annotation 3"):
+        review.decide(system.ctx, range(1, review.MAX_AT_ONCE + 1), AnnotationStatus.ACCEPTED)
+
+    assert system.annotations() == before
+
+
+def test_the_open_proposals_that_match_are_decided_and_no_others(system: Pipeline) -> None:
+    annotate.request(system.ctx, ["green", "blue"], Targets())
+    _, other_project = seed_video(system.ctx, project="other", n_frames=1)
+    annotate.request(system.ctx, ["red"], Targets("other", frame_ids=other_project))
+    with system.ctx.sessions.write() as session:
+        for annotation_id, confidence in enumerate((0.5, 0.6, 0.7, 0.8, 0.9, 0.95), 1):
+            row = update(AnnotationRow).where(AnnotationRow.id == annotation_id)
+            session.execute(row.values(confidence=confidence))
+    review.draw(system.ctx, 1, "red", (1, 2, 3, 4), None)
+    review.decide(system.ctx, [4], AnnotationStatus.REJECTED)
+    accept = AnnotationStatus.ACCEPTED
+    before = {a.id: a for a in system.annotations()}
+
+    between = Matching("default", min_confidence=0.6, max_confidence=0.9)
+    found = review.decide_matching(system.ctx.acting_as("Ann"), between, accept)
+
+    assert found == [2, 3, 5]
+    after = {a.id: a for a in system.annotations()}
+    assert {id_ for id_ in after if after[id_] != before[id_]} == set(found)
+    assert {(after[id_].status, after[id_].revision, after[id_].changed_by) for id_ in found} == {
+        (accept, 2, "Ann")
+    }
+    assert review.decide_matching(system.ctx, Matching("default", class_name="red", frame_id=4), accept) == []
+    assert review.decide_matching(system.ctx, Matching("default", class_name="red"), accept) == [1]
+
+
+def test_too_many_that_match_are_left_alone(system: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = system.annotations()
+    monkeypatch.setattr(review, "MAX_AT_ONCE", 1)
+
+    with pytest.raises(InputError, match="More than 1 proposals match"):
+        review.decide_matching(system.ctx, Matching("default"), AnnotationStatus.ACCEPTED)
+
+    assert system.annotations() == before
 
 
 def test_drawing_is_accepted_from_the_start(system: Pipeline) -> None:

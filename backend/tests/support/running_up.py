@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +55,19 @@ class RunningUp:
         return self.process.wait(60)
 
 
-def start_up(home: Path, settings: Mapping[str, str] | None = None, *, port: int | None = None) -> RunningUp:
+def start_up(
+    home: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    port: int | None = None,
+    komadori: Sequence[str] = KOMADORI,
+) -> RunningUp:
     """Start it with these settings, by the names of their variables; it is not ready yet."""
     port = port or free_port()
     said = home.with_name(f"{home.name}-up-{port}.txt")
     with said.open("w") as file:
         process = subprocess.Popen(
-            [*KOMADORI, "up", "--home", str(home), "--port", str(port)],
+            [*komadori, "up", "--home", str(home), "--port", str(port)],
             env=environment(KOMADORI_EXPORTS=f"{home}-exports", **(settings or {})),
             cwd=home.parent,
             stdout=file,
@@ -72,9 +78,11 @@ def start_up(home: Path, settings: Mapping[str, str] | None = None, *, port: int
 
 
 @contextmanager
-def running_up(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningUp]:
+def running_up(
+    home: Path, settings: Mapping[str, str] | None = None, *, komadori: Sequence[str] = KOMADORI
+) -> Iterator[RunningUp]:
     """A system with these settings that is ready, stopped and gone at the end."""
-    up = start_up(home, settings)
+    up = start_up(home, settings, komadori=komadori)
     try:
         up.wait_ready()
         yield up

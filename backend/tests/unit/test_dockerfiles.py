@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from scripts.lock_images import BACKEND, BUILD, SETS, RequirementSet
+from scripts.lock_images import BACKEND, BUILD, NODE, SETS, RequirementSet
 
 FILES = ("Dockerfile", "Dockerfile.siglip", "Dockerfile.sam3")
 _SETS_OF = {"Dockerfile": "app", "Dockerfile.siglip": "siglip-", "Dockerfile.sam3": "sam3-"}
@@ -71,6 +71,8 @@ def test_hadolint_finds_nothing() -> None:
 def test_an_image_copies_its_own_sets_and_no_other(file: str) -> None:
     copied = [path for path in sources(file) if path.startswith("requirements")]
     names = [Path(path).stem for path in copied]
+    assert (NODE in names) == (file == "Dockerfile"), "only the API shows the web UI"
+    names = [name for name in names if name != NODE]
     mine = [one.name for one in SETS if one.name.startswith(_SETS_OF[file])]
     expanded = [names[1].replace("${TORCH}", build) for build in _builds(mine)]
     assert names[0] == BUILD
@@ -83,6 +85,24 @@ def test_no_set_goes_into_two_images() -> None:
     sets = [{path for path in sources(file) if path.startswith("requirements")} for file in FILES]
     assert set.intersection(*sets) == {f"requirements/images/{BUILD}.txt"}
     assert sum(len(one) - 1 for one in sets) == len(set.union(*sets)) - 1
+
+
+def test_a_change_of_the_web_ui_installs_no_package_anew() -> None:
+    """Node, then the locked packages, then the source; and the packages of the image are in another stage."""
+    copies = [step.rest for step in steps("Dockerfile") if step.keyword == "COPY" and step.stage == 0]
+    assert copies[0] == f"requirements/images/{NODE}.txt ./"
+    assert copies[2] == "--from=frontend package.json package-lock.json .npmrc ./"
+    assert copies[-1] == "--from=frontend src src"
+    needed = {word for copy in copies if "--from=frontend" in copy for word in copy.split()[1:-1]}
+    source = {path.name for path in (BACKEND.parent / "frontend").iterdir()}
+    assert source - needed <= {"node_modules", ".oxlintrc.json", "tests", ".gitignore"}
+    assert [step.stage for step in steps("Dockerfile") if "--from=ui" in step.rest] == [1]
+
+
+@pytest.mark.parametrize("file", FILES[1:])
+def test_a_worker_is_built_without_the_web_ui(file: str) -> None:
+    (build,) = [step.rest for step in steps(file) if "pip wheel" in step.rest]
+    assert build.startswith("KOMADORI_SKIP_UI=1 ")
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -121,7 +141,7 @@ def test_what_is_installed_is_locked(file: str) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_nobody_runs_as_root(file: str) -> None:
     order = [step for step in last_stage(file) if step.keyword in {"USER", "RUN", "COPY"}]
-    assert order[-1] == Step(1, "USER", "10001:10001")
+    assert (order[-1].keyword, order[-1].rest) == ("USER", "10001:10001")
     assert "--uid 10001" in " ".join(step.rest for step in order if step.keyword == "RUN")
     assert [step.rest for step in order if "--chown" in step.rest or "--chmod" in step.rest] == []
 
@@ -153,7 +173,8 @@ def test_the_base_is_slim_and_has_a_version(file: str) -> None:
     base = next(step.rest for step in steps(file) if step.keyword == "ARG")
     stages = [step.rest for step in steps(file) if step.keyword == "FROM"]
     assert base == "BASE=docker.io/library/python:3.11-slim-bookworm"
-    assert stages == ["${BASE} AS code", "${BASE}"]
+    first = ["${BASE} AS ui"] if file == "Dockerfile" else []
+    assert stages == [*first, "${BASE} AS code", "${BASE}"]
 
 
 @pytest.mark.parametrize("file", FILES)

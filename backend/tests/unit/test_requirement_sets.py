@@ -10,13 +10,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from scripts import lock_images
-from scripts.lock_images import BACKEND, BUILD, FOLDER, SETS, RequirementSet
+from scripts.build_ui import NODE_FROM_PYPI
+from scripts.lock_images import BACKEND, BUILD, FOLDER, NODE, SETS, RequirementSet
 
 from komadori.core.errors import DependencyError, InputError
 
 _PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[^\s;]+)((?: --hash=sha256:[0-9a-f]{64})+)$")
 _HOST = re.compile(r"\b[a-z0-9-]+\.(org|com|net|io|dev|cn)\b")
-_ALL = [one.name for one in SETS] + [BUILD]
+_ALL = [one.name for one in SETS] + [BUILD, NODE]
 _GPU = [one for one in SETS if one.torch]
 
 
@@ -85,6 +86,13 @@ def test_the_wheel_is_built_by_what_pyproject_names() -> None:
     assert [f"hatchling=={pins['hatchling']}"] == project["build-system"]["requires"]
 
 
+def test_the_web_ui_is_built_by_the_node_that_the_other_ways_of_building_it_take() -> None:
+    (pin,) = _pins(NODE).items()
+    assert "==".join(pin) in (BACKEND / "requirements" / "node.txt").read_text(encoding="utf-8").splitlines()
+    wanted = Requirement(NODE_FROM_PYPI)
+    assert (wanted.name, wanted.specifier.contains(pin[1])) == (pin[0], True)
+
+
 @pytest.mark.parametrize("name", ["siglip-cu12", "sam3-cu12"])
 def test_the_default_torch_runs_on_drivers_of_cuda_12(name: str) -> None:
     """torch 2.8 to 2.10 bring CUDA 12.8, 2.11 and later bring CUDA 13."""
@@ -116,7 +124,7 @@ def test_a_model_worker_has_no_decoder_and_its_own_transformers(one: Requirement
     assert {"transformers", "psycopg"} <= pins.keys()
 
 
-@pytest.mark.parametrize("file", ["local.txt", "dev.txt"])
+@pytest.mark.parametrize("file", ["local.txt", "dev.txt", "node.txt"])
 def test_the_sets_of_one_machine_are_exact_and_name_no_address(file: str) -> None:
     lines = (BACKEND / "requirements" / file).read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if not line.startswith(("#", "-r local.txt"))]

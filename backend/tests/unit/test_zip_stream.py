@@ -82,9 +82,12 @@ def test_sizes_and_places_beyond_32_bits_are_read_back(tmp_path: Path, places: l
         file.write(zip_stream.directory(places, end))
 
     with zipfile.ZipFile(sparse) as archive:
-        read = [Place(i.filename, i.file_size, i.CRC, i.header_offset) for i in archive.infolist()]
-
+        found = archive.infolist()
+    read = [Place(info.filename, info.file_size, info.CRC, info.header_offset) for info in found]
     assert read == places
+    assert [info.extra[:2] for info in found] == [
+        b"\1\0" if max(place.size, place.offset) >= 2**32 - 1 else b"" for place in places
+    ]
 
 
 def test_more_files_than_16_bits_count(tmp_path: Path) -> None:

@@ -21,12 +21,12 @@ export const isEnded = (job: Job) => job.state === "done" || job.state === "fail
 /** The share of a job that is finished, 0 to 1, or null when its size is not known yet. */
 export const share = (job: Job) => (job.total > 0 ? (job.done + job.skipped + job.failed) / job.total : null);
 
-/** Which lists are out of date when a job of a kind has moved on. */
+/** Which lists are out of date when a job of a kind has moved on; the projects come first, since the others ask for them. */
 const CHANGES: Readonly<Record<string, readonly string[]>> = {
-  ingest: ["videos", "frames", "projects"],
+  ingest: ["projects", "videos", "frames"],
   embed: ["searches"],
-  annotate: ["annotations", "frames", "projects"],
-  delete: ["videos", "frames", "annotations", "projects"],
+  annotate: ["projects", "annotations", "frames"],
+  delete: ["projects", "videos", "frames", "annotations"],
   proxy: ["playback"],
   pull: ["models"],
 };

@@ -3,9 +3,11 @@ import { type ReactNode, lazy, Suspense, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useConnection } from "@/api/events";
 import { isEnded, useJobs } from "@/api/jobs";
+import { useProjects } from "@/api/projects";
 import { defineTexts, useTexts } from "@/i18n";
 import { useKeys } from "@/keys/useKeys";
 import { Button } from "@/ui/Button";
+import { ErrorBoundary } from "./ErrorBoundary";
 import { useProject, withProject } from "./project";
 import styles from "./Shell.module.css";
 
@@ -25,6 +27,9 @@ const texts = defineTexts(
     help: "Keys",
     offline: "Komadori does not answer. This page goes on by itself when it is back.",
     pages: "Pages",
+    project: "Project",
+    newProject: "New project …",
+    projectName: "Name of the new project",
   },
   {
     library: "ライブラリ",
@@ -37,6 +42,9 @@ const texts = defineTexts(
     help: "キー",
     offline: "Komadori が応答しません。復帰すると自動的に続行します。",
     pages: "ページ",
+    project: "プロジェクト",
+    newProject: "新規プロジェクト…",
+    projectName: "新規プロジェクトの名前",
   },
 );
 
@@ -87,6 +95,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
           ))}
         </nav>
         <div className={styles["tools"]}>
+          <ProjectChoice t={t} project={project} onChoose={(name) => navigate(withProject(path, name))} />
           <Button look="quiet" icon={<ListChecks />} aria-expanded={panel === "jobs"} onClick={() => toggle("jobs")}>
             {nRunning > 0 ? t.nRunning(nRunning) : t.jobs}
           </Button>
@@ -95,7 +104,9 @@ export function Shell({ children }: { readonly children: ReactNode }) {
         </div>
       </header>
       <Offline text={t.offline} />
-      <main className={styles["main"]}>{children}</main>
+      <main className={styles["main"]}>
+        <ErrorBoundary page={path}>{children}</ErrorBoundary>
+      </main>
       <Suspense>
         {panel === "jobs" && <JobsDrawer onClose={() => setPanel(null)} />}
         {panel === "settings" && <SettingsDialog onClose={() => setPanel(null)} />}
@@ -104,6 +115,48 @@ export function Shell({ children }: { readonly children: ReactNode }) {
     </div>
   );
 }
+
+interface ProjectChoiceProps {
+  readonly t: (typeof texts)["en"];
+  readonly project: string;
+  readonly onChoose: (name: string) => void;
+}
+
+/** Which project is looked at; a new one comes to be with its first video. */
+function ProjectChoice({ t, project, onChoose }: ProjectChoiceProps) {
+  const names = useProjects().data ?? [];
+  const all = names.includes(project) ? names : [project, ...names];
+  const [isNaming, setIsNaming] = useState(false);
+  if (isNaming) {
+    return (
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const name = new FormData(event.currentTarget).get("name");
+          setIsNaming(false);
+          if (typeof name === "string" && name.trim() !== "") onChoose(name.trim());
+        }}
+      >
+        <input name="name" aria-label={t.projectName} placeholder={t.projectName} maxLength={200} className={styles["project"]} ref={focus} onBlur={() => setIsNaming(false)} />
+      </form>
+    );
+  }
+  return (
+    <select
+      aria-label={t.project}
+      className={styles["project"]}
+      value={project}
+      onChange={({ target: { value } }) => (value === "" ? setIsNaming(true) : onChoose(value))}
+    >
+      {all.map((name) => (
+        <option key={name}>{name}</option>
+      ))}
+      <option value="">{t.newProject}</option>
+    </select>
+  );
+}
+
+const focus = (element: HTMLElement | null) => element?.focus();
 
 function Offline({ text }: { readonly text: string }) {
   const connection = useConnection();

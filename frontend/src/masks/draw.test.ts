@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { randomOf, rowsOf } from "../../tests/support/bitmaps";
-import { polygon, rectangle, sweep } from "./draw";
+import { polygon, sweep } from "./draw";
 
 /** How far a position is from the way between two others. */
 function distance(x: number, y: number, a: { x: number; y: number }, b: { x: number; y: number }): number {
@@ -43,11 +43,5 @@ describe("polygon", () => {
       { x: -5, y: 9 },
     ];
     expect(rowsOf(polygon(2, 3, corners))).toEqual(["###", "###"]);
-  });
-});
-
-describe("rectangle", () => {
-  it("covers the pixels whose middle is inside", () => {
-    expect(rowsOf(rectangle(3, 4, [0.6, 1, 3, 2.4]))).toEqual(["....", ".##.", "...."]);
   });
 });

@@ -1,6 +1,5 @@
 /** Shapes that a person draws, as the pixels whose middle lies in them. */
 import { join, type Spans } from "./spans";
-import type { Box } from "./types";
 
 export interface Position {
   readonly x: number;
@@ -81,14 +80,4 @@ function crossings(x: number, corners: readonly Position[]): number[] {
     before = corner;
   }
   return rows.sort((a, b) => a - b);
-}
-
-/** The pixels of a box, of which those at the edges count when their middle is inside. */
-export function rectangle(height: number, width: number, [left, top, right, bottom]: Box): Spans {
-  return polygon(height, width, [
-    { x: left, y: top },
-    { x: right, y: top },
-    { x: right, y: bottom },
-    { x: left, y: bottom },
-  ]);
 }

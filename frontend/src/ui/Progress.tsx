@@ -10,7 +10,6 @@ interface Props {
 export function Progress({ value, label, tone = "running" }: Props) {
   const percent = value === null ? undefined : Math.round(value * 100);
   return (
-    // eslint-disable-next-line jsx-a11y/prefer-tag-over-role -- a progress element cannot be styled alike in all browsers
     <div className={styles["track"]} role="progressbar" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent}>
       <div
         className={[styles["bar"], styles[tone], percent === undefined ? styles["unknown"] : ""].join(" ")}

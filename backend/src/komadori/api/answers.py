@@ -91,6 +91,7 @@ class Video(BaseModel):
     state: VideoState
     error: str | None
     created_s: float
+    size_bytes: int
 
     @staticmethod
     def of(video: types.Video, project: str, poster_frame_id: int | None) -> "Video":
@@ -104,7 +105,6 @@ class VideoDetail(Video):
     source_uri: str
     container: str
     codec: str
-    size_bytes: int
 
     @staticmethod
     def of(video: types.Video, project: str, poster_frame_id: int | None) -> "VideoDetail":
@@ -114,7 +114,6 @@ class VideoDetail(Video):
             source_uri=video.source_uri,
             container=video.container,
             codec=video.codec,
-            size_bytes=video.size_bytes,
         )
 
 
@@ -540,6 +539,7 @@ def _video_fields(video: types.Video, project: str, poster_frame_id: int | None)
         "state": video.state,
         "error": video.error,
         "created_s": video.created_s,
+        "size_bytes": video.size_bytes,
     }
 
 

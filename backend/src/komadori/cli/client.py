@@ -249,6 +249,10 @@ class ApiClient:
         """Queue the comparison of a video's ledger with its source."""
         return self._post(Job, "/verifications", {"video_id": video_id})
 
+    def proxy(self, video_id: str) -> Job:
+        """Queue the making of a copy that browsers play."""
+        return self._post(Job, f"/videos/{_segment(video_id)}/proxies", {})
+
     def export(self, directory: Path | None, *, format_name: str, status: str, project: str) -> Job:
         """Queue an export into a folder of the API's machine, or into the project's own one there."""
         body = {"format": format_name, "status": status, "project": project}

@@ -26,10 +26,10 @@ def connect() -> ApiClient:
     """A client of the API of the settings, for the person who is logged in."""
     settings = read_settings()
     token = settings.token.get_secret_value() if settings.token else None
-    return ApiClient(settings.url, token, actor=_login_name())
+    return ApiClient(settings.url, token, actor=login_name())
 
 
-def _login_name() -> str | None:
+def login_name() -> str | None:
     """Who is logged in; None where the system knows no name, as in a container with any user id."""
     try:
         return getpass.getuser()

@@ -5,7 +5,7 @@ are not fed, groups without a wanted picture are not fed, and pictures that no o
 are skipped unless wanted. What comes out wrong or not at all is decoded once more without them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,6 +108,26 @@ def decode_wanted(source: Source, wanted: Sequence[int], stats: DecodeStats) -> 
     if remaining:
         stats.has_fallen_back = True
         yield from _decode_groups(source, sorted(remaining), stats, is_thorough=True)
+
+
+def decode_through(source: Source, wanted: Sequence[int], stats: DecodeStats) -> Iterator[Decoded]:
+    """Yield wanted pictures in presentation order in one pass over the window, damaged ones too.
+
+    What cannot be decoded is left out.
+    """
+    window = source.window
+    if window.is_ordinal:
+        yield from _decode_in_order(source, wanted, stats)
+        return
+    is_wanted = np.zeros(len(window), np.bool_)
+    is_wanted[window.rows_of(wanted)] = True
+    row_of = {pts: row for row, pts in enumerate(window.pts.tolist()) if window.decode_index[row] >= 0}
+    decoder, last = _Decoder(source, stats), -1
+    for decoded in decoder.pick(_everything(decoder, len(window)), row_of, is_wanted):
+        if decoded.decode_index > last:
+            last = decoded.decode_index
+            yield decoded
+    decoder.close()
 
 
 def _decode_groups(
@@ -222,7 +242,7 @@ class _Decoder:
 
     def pick(
         self,
-        frames: Sequence[VideoFrame],
+        frames: Iterable[VideoFrame],
         row_of: dict[int, int],
         is_wanted: NDArray[np.bool_],
     ) -> Iterator[Decoded]:

@@ -18,7 +18,9 @@ _UNKNOWN = "application/octet-stream"
 _CODECS = {MP4: ("h264", "vp9", "libdav1d", "av1"), WEBM: ("vp8", "vp9", "libdav1d", "av1")}
 """By the names of FFmpeg's decoders."""
 
-_PIXEL_FORMATS = ("yuv420p", "yuvj420p")
+PIXEL_FORMATS = ("yuv420p", "yuvj420p")
+"""Eight bits, halved colour: what every browser decodes."""
+
 _HEAD_BYTES = 64
 _MICROSECONDS = 1_000_000
 
@@ -40,7 +42,7 @@ def why_not_playable(mime: str, facts: VideoFacts, index: PacketIndex) -> str | 
         return f"Browsers do not play {facts.container.partition(',')[0]} files."
     if facts.codec not in _CODECS[mime]:
         return f"Browsers may not play {facts.codec} in this kind of file."
-    if details["pixel_format"] not in _PIXEL_FORMATS:
+    if details["pixel_format"] not in PIXEL_FORMATS:
         return f"Browsers may not play pictures of the format {details['pixel_format']}."
     reasons = {
         "It is interlaced.": details["is_interlaced"],

@@ -21,6 +21,7 @@ from komadori.db.repositories import deletions, embeddings, jobs, uploads
 from komadori.db.repositories.chunks import Counts, NewChunk
 from komadori.db.repositories.statements import lock_bytes
 from komadori.db.tables import FrameRow
+from komadori.services import proxy
 from komadori.services.context import Context
 from komadori.services.incoming import IncomingFile, folder_in
 from komadori.services.ingest import index_key
@@ -134,6 +135,7 @@ def _remove_rest(ctx: Context, session: Session, job: Job, own_jobs: Sequence[in
     lock_bytes(session, sha256)
     if not deletions.other_with_bytes(session, sha256, video_id):
         ctx.blobs.delete(index_key(sha256))
+        proxy.remove(ctx.blobs, sha256)
         for upload_id in uploads.remove_whole(session, sha256, job.created_s):
             IncomingFile(folder_in(ctx.home), upload_id).lock_path.unlink(missing_ok=True)
     remove_unused_source(ctx, session, sha256, but_for_video_id=video_id)

@@ -59,20 +59,20 @@ def request(ctx: Context, directory: str | None, format_name: str, status: str, 
         ConflictError: The folder holds something that is no export of ours.
     """
     exporter: Exporter = registry.factory("exporters", format_name)()
+    needs_masks = exporter.about.needs_masks
     statuses = statuses_of(status)
     target = check_target(ctx.home, directory or str(own_folder(ctx.exports, project, format_name)))
     with ctx.sessions.read() as session:
         project_id = projects.by_name(session, project).id
         frame_ids = annotations.annotated_frame_ids(session, project_id, statuses)
-        shares = annotations.shares_of_classes(session, project_id, statuses)
+        shares = annotations.shares_of_classes(session, project_id, statuses) if needs_masks else []
     if not frame_ids:
         raise InputError(
             f"No frame of project {project!r} has an annotation to export (status: {status}).",
             hint="Annotate first (`komadori annotate`), accept some proposals, or choose another --status.",
             code="nothing-to-export",
         )
-    n_boxes = sum(share.n_without_mask for share in shares)
-    if exporter.about.needs_masks and n_boxes:
+    if n_boxes := sum(share.n_without_mask for share in shares):
         raise masks_missing(n_boxes, exporter.about.title)
     parameters: dict[str, object] = {"directory": str(target), "format": format_name, "status": status}
     return submit(ctx, KIND, project_id, parameters, [NewChunk(KIND, Queue.DEFAULT, {}, len(frame_ids))])

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from komadori.core import disk, zip_stream
 from komadori.core.errors import ConflictError, NotFoundError
-from komadori.core.types import Job, JobState
+from komadori.core.types import Job, JobState, JsonDict
 from komadori.core.zip_stream import Entry
 from komadori.db.repositories import jobs
 from komadori.services import export
@@ -17,10 +18,16 @@ from komadori.services.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive that is not made yet: its file name, and what goes into it under which names."""
+    """An archive that is not made yet: of which export, and what goes into it under which names."""
 
-    name: str
+    job: Job
+    directory: Path
     entries: Sequence[Entry]
+
+    @property
+    def name(self) -> str:
+        """A name for its file."""
+        return f"{self.directory.name}.zip"
 
     @property
     def size(self) -> int:
@@ -28,8 +35,18 @@ class Archive:
         return zip_stream.size_of(self.entries)
 
     def blocks(self) -> Iterator[bytes]:
-        """Its bytes; files are read as they are asked for."""
-        return zip_stream.stream(self.entries)
+        """Its bytes; files are read as they are asked for.
+
+        Raises:
+            ConflictError: Another export has taken the place of this one meanwhile. The end is
+                never given then, so that nobody takes a mixture of both for a dataset.
+        """
+        last = b""
+        for block in zip_stream.stream(self.entries):
+            yield last
+            last = block
+        _read_manifest(self.job, self.directory)
+        yield last
 
 
 def archive(ctx: Context, job_id: int) -> Archive:
@@ -53,20 +70,29 @@ def archive(ctx: Context, job_id: int) -> Archive:
             code="export-not-done",
         )
     directory = Path(job.result["directory"])
+    manifest = _read_manifest(job, directory)
+    with _gone_when_missing(job, directory):
+        entries = [_entry(directory, name) for name in (export.MARK, *manifest["files"])]
+    return Archive(job, directory, entries)
+
+
+def _read_manifest(job: Job, directory: Path) -> JsonDict:
+    """What the folder says of itself, if it still is what this job wrote."""
+    with _gone_when_missing(job, directory):
+        data = (directory / export.MARK).read_bytes()
+    if hashlib.sha256(data).hexdigest() != job.result.get("manifest_sha256"):
+        raise _gone(job, directory)
+    manifest: JsonDict = json.loads(data)
+    return manifest
+
+
+@contextmanager
+def _gone_when_missing(job: Job, directory: Path) -> Iterator[None]:
     with disk.storage_errors(f"read the export in {directory}"):
         try:
-            entries = [_entry(directory, name) for name in _names(job, directory)]
+            yield
         except FileNotFoundError as error:
             raise _gone(job, directory) from error
-    return Archive(f"{directory.name}.zip", entries)
-
-
-def _names(job: Job, directory: Path) -> list[str]:
-    """The files of the dataset, that which says what it is first."""
-    manifest = (directory / export.MARK).read_bytes()
-    if hashlib.sha256(manifest).hexdigest() != job.result.get("manifest_sha256"):
-        raise _gone(job, directory)
-    return [export.MARK, *json.loads(manifest)["files"]]
 
 
 def _entry(directory: Path, name: str) -> Entry:

@@ -22,7 +22,7 @@ from komadori.core.types import EmbeddingSpace, JsonDict
 from komadori.db import migrate
 from komadori.db.repositories import audits, embeddings, workers
 from komadori.db.repositories.statements import lock_bytes
-from komadori.services import export, ingest
+from komadori.services import export, ingest, proxy
 from komadori.services.audit import files, vectors
 from komadori.services.audit.files import Batch
 from komadori.services.audit.findings import Kind
@@ -34,6 +34,7 @@ MAX_NAMED = 1000
 _VECTORS_AT_ONCE = 10_000
 _SUSPICIOUS_SHARE = 0.5
 _SUSPICIOUS_FILES = 100
+_WRITTEN_BY = {"indexes": ingest.PROBE, "proxies": proxy.KIND}
 _REMOVED = ".removed-"
 """How the name of an index begins that is on its way out."""
 
@@ -244,8 +245,8 @@ def _check_home(look: Look) -> None:
 def _is_being_written(session: Session, batch: Batch) -> bool:
     """Whether a chunk that runs may be about to name files of a batch."""
     running = audits.running_payloads(session)
-    if batch.place == "indexes":
-        return any(kind == ingest.PROBE for kind, _ in running)
+    if batch.place in _WRITTEN_BY:
+        return any(kind == _WRITTEN_BY[batch.place] for kind, _ in running)
     video_ids = [payload["video_id"] for kind, payload in running if kind == ingest.DECODE]
     return batch.sha256 in audits.sha256s(session, video_ids)
 

@@ -111,7 +111,6 @@ export class Editor implements CanvasHandle {
   }
 
   private onDown(event: PointerEvent): void {
-    this.host.focus({ preventScroll: true });
     if (!this.surface.isReady() || this.press !== null) return;
     const start = this.onScreen(event);
     const isPan = event.button === MIDDLE_BUTTON || (event.button === 0 && this.isSpaceHeld);

@@ -40,10 +40,10 @@ export function paintOverlay(context: Context, overlay: Overlay): void {
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, at.width, at.height);
   context.setTransform(at.scale, 0, 0, at.scale, at.x, at.y);
-  if (overlay.hovered !== null) paintStrong(context, overlay, overlay.hovered, Math.min(1, overlay.opacity + 0.1));
+  if (overlay.hovered !== null) paintStrong(context, overlay, overlay.hovered, DARK);
   for (const target of overlay.selected) {
     if (overlay.selected.length > MANY) strokeBox(context, target.object.bbox, unit);
-    else paintStrong(context, overlay, target, Math.min(1, overlay.opacity + 0.15));
+    else paintStrong(context, overlay, target, LIGHT);
   }
   const [current] = overlay.selected;
   if (current !== undefined && overlay.live === null) {
@@ -56,10 +56,13 @@ export function paintOverlay(context: Context, overlay: Overlay): void {
   if (overlay.hovered !== null && overlay.live === null) paintName(context, overlay, overlay.hovered);
 }
 
-function paintStrong(context: Context, { at, ratio, colourOf }: Overlay, target: Target, opacity: number): void {
+/** An object before the others: with a wider outline in a second colour around its own. */
+function paintStrong(context: Context, { at, ratio, opacity, colourOf }: Overlay, target: Target, rim: string): void {
   const isDashed = target.object.status === "proposed";
-  paintTarget(context, target, { colour: DARK, opacity: 0, line: 5, isDashed: false }, at.scale, ratio);
-  paintTarget(context, target, { colour: colourOf(target.object), opacity, line: 3, isDashed }, at.scale, ratio);
+  const colour = colourOf(target.object);
+  paintTarget(context, target, { colour, opacity: opacity === 0 ? 0 : Math.min(1, opacity + 0.15), line: 0, isDashed }, at.scale, ratio);
+  paintTarget(context, target, { colour: rim, opacity: 0, line: 5, isDashed: false }, at.scale, ratio);
+  paintTarget(context, target, { colour, opacity: 0, line: 3, isDashed }, at.scale, ratio);
 }
 
 function paintShape(context: Context, { at, ratio, opacity, liveColour }: Overlay, shape: Shape, isDashed: boolean): void {

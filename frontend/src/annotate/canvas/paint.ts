@@ -6,6 +6,7 @@ export interface Look {
   readonly colour: string;
   /** Of the fill, 0 to 1. */
   readonly opacity: number;
+  /** The width of the outline; 0: none. */
   readonly line: number;
   readonly isDashed: boolean;
 }
@@ -29,7 +30,7 @@ export function paintTarget(context: Context, { object, shape }: Target, look: L
   context.setLineDash(look.isDashed ? DASHES.map((length) => length * unit) : []);
   const path = shape?.pathAt(scale);
   if (path === undefined) {
-    context.strokeRect(left, top, right - left, bottom - top);
+    if (look.line > 0) context.strokeRect(left, top, right - left, bottom - top);
     return;
   }
   if (look.opacity > 0) {
@@ -37,7 +38,7 @@ export function paintTarget(context: Context, { object, shape }: Target, look: L
     context.fill(path, "evenodd");
     context.globalAlpha = 1;
   }
-  context.stroke(path);
+  if (look.line > 0) context.stroke(path);
 }
 
 /** An object as the tiles draw it. */

@@ -25,7 +25,7 @@ export interface Draft {
 
 /** So long masks are decoded, and so long tiles are drawn, before the screen is shown again. */
 const DECODING_MS = 8;
-const DRAWING_MS = 12;
+const DRAWING_MS = 24;
 /** Tiles of a new scale are drawn when the zoom has rested so long. */
 const REST_MS = 120;
 /** Above this, in screen pixels per pixel of the frame, its pixels are shown as squares. */

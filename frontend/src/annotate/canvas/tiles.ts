@@ -82,13 +82,14 @@ export class MaskTiles {
     }
   }
 
-  /** Draws missing and stale tiles of what is shown until the time is up; true when nothing is left to do. */
+  /** Draws missing and stale tiles of what is shown, one at least, until the time is up; true when nothing is left to do. */
   work(at: Placement, until: number): boolean {
     const level = this.levelFor(at.scale);
+    const before = this.version;
     for (const [key, left, top] of tilesIn(at)) {
       const old = level.tiles.get(key);
       if (old !== undefined && !old.isStale) continue;
-      if (performance.now() > until) return false;
+      if (this.version !== before && performance.now() > until) return false;
       old?.picture?.close();
       this.version += 1;
       level.tiles.set(key, { picture: this.rendered(at, left, top), isStale: false });

@@ -49,5 +49,3 @@ function held(view: View, frame: Size, shown: Size): View {
 
 /** The position of the frame that is shown at a position of the screen. */
 export const toFrame = (view: View, at: Position): Position => ({ x: (at.x - view.x) / view.scale, y: (at.y - view.y) / view.scale });
-
-export const toScreen = (view: View, at: Position): Position => ({ x: at.x * view.scale + view.x, y: at.y * view.scale + view.y });

@@ -9,8 +9,9 @@ from fastapi.responses import FileResponse
 from komadori.api import answers
 from komadori.api.deps import Ctx
 from komadori.api.errors import documented
+from komadori.api.routes.jobs import accepted
 from komadori.api.schemas import Id
-from komadori.services import playback
+from komadori.services import playback, proxy
 
 router = APIRouter(prefix="/videos", tags=["videos"])
 
@@ -46,6 +47,12 @@ def get_media(ctx: Ctx, video_id: Id, v: Version = "source") -> Response:
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
     return FileResponse(found.path, headers=headers, media_type=found.mime, stat_result=found.path.stat())
+
+
+@router.post("/{video_id}/proxies", status_code=202, responses=documented(404))
+def make_proxy(ctx: Ctx, video_id: Id, response: Response) -> answers.Job:
+    """Make a copy of a video that browsers play, frame for frame the same; the job that does so already."""
+    return accepted(proxy.request(ctx, video_id), response)
 
 
 @router.get("/{video_id}/times", response_class=Response, responses={**_TIMES})

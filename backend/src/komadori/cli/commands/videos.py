@@ -1,4 +1,4 @@
-"""Commands for videos and their frames: add, videos, frames, verify, delete, embed, projects."""
+"""Commands for videos and their frames: add, videos, frames, verify, proxy, delete, embed, projects."""
 
 import sys
 from collections.abc import Sequence
@@ -151,6 +151,16 @@ def verify(
     following.check(jobs)
     if job.skipped or job.failed:
         raise typer.Exit(1)
+
+
+def proxy(
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="The video's id.")],
+    wait: Wait = False,
+    as_json: Json = False,
+) -> None:
+    """Make a copy of a video that browsers play, frame for frame the same."""
+    with connect() as api:
+        report_job(api, api.proxy(video), wait=wait, as_json=as_json)
 
 
 def delete(

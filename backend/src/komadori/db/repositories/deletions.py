@@ -48,7 +48,7 @@ def job_ids(session: Session, project_id: int, video_id: int) -> list[int]:
         select(JobRow.id)
         .where(
             JobRow.project_id == project_id,
-            JobRow.kind.in_(("ingest", "embed", "verify")),
+            JobRow.kind.in_(("ingest", "embed", "verify", "proxy")),
             or_(
                 JobRow.result["video_id"].as_string() == str(video_id),
                 JobRow.parameters["video_id"].as_integer() == video_id,

@@ -15,7 +15,7 @@ from komadori.db.repositories.statements import ids_as_rows
 from komadori.db.repositories.videos import IS_LIVE
 from komadori.db.tables import AnnotationRevisionRow, AnnotationRow, ClassRow, FrameRow, VideoRow
 
-_KEPT = (
+KEPT = (
     *("class_id", "x0", "y0", "x1", "y1", "mask_counts", "mask_height", "mask_width"),
     *("confidence", "source", "status", "track_id"),
 )
@@ -96,7 +96,7 @@ def former_values(session: Session, annotation_id: int, revision: int) -> JsonDi
             hint=f"`komadori annotations --history {annotation_id}` lists them.",
             code="no-such-revision",
         )
-    return {name: getattr(row, name) for name in _KEPT}
+    return {name: getattr(row, name) for name in KEPT}
 
 
 def _locked(*which: ColumnElement[bool]) -> Select[int, str]:
@@ -121,7 +121,7 @@ def _change_all(
     are_meant = AnnotationRow.id.in_(ids_as_rows(session, annotation_ids))
     former: dict[str, Any] = {
         "annotation_id": AnnotationRow.id,
-        **{name: getattr(AnnotationRow, name) for name in ("revision", *_KEPT)},
+        **{name: getattr(AnnotationRow, name) for name in ("revision", *KEPT)},
         "changed_s": literal(now_s, Float),
         "changed_by": literal(changed_by, String),
     }

@@ -24,6 +24,7 @@ _FRAME = re.compile(r"\d+_(\d+)_-?\d+(_[0-9a-f]{16})?\.jpg")
 _BY_VIDEO = ("frames", "thumbnails")
 _NAMES = {
     "indexes": re.compile(rf"({_SHA256})\.idx"),
+    "proxies": re.compile(rf"({_SHA256})\.(?:mp4|\d+\.part)"),
     "queries": re.compile(rf"({_SHA256})\.(?:png|img)"),
     "sources": re.compile(_SHA256),
 }
@@ -87,7 +88,8 @@ def unnamed(session: Session, batch: Batch) -> list[Path]:
         prefix = f"{batch.place}/{batch.sha256[:2]}/{batch.sha256}"
         left = [name for name in batch.names if f"{prefix}/{name}" not in known]
     else:
-        ask = {"indexes": audits.known_videos, "queries": audits.known_pictures}
+        of_videos = dict.fromkeys(("indexes", "proxies"), audits.known_videos)
+        ask = {**of_videos, "queries": audits.known_pictures}
         by_name = {name: name.partition(".")[0] for name in batch.names}
         known = ask.get(batch.place, _known_sources)(session, list(by_name.values()))
         left = [name for name, sha256 in by_name.items() if sha256 not in known]

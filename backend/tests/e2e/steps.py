@@ -1,0 +1,44 @@
+"""What tests in the browser do again and again, and wait for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from komadori.cli.answers import Job, Video
+from komadori.cli.client import ApiClient
+from tests.support.running_up import RunningUp, wait_until
+
+JOB_WITHIN_S = 180.0
+
+
+def add_and_wait(system: RunningUp, project: str, path: Path, *, seconds: float = 0.5) -> Video:
+    """A video whose frames are stored and can be searched."""
+    with system.client() as client:
+        job = start_adding(client, project, path, "every", seconds=seconds)
+        wait_for_jobs(client, project)
+        assert client.job(job.id).state == "done", client.job(job.id).error
+        (video,) = [video for video in client.videos(project) if video.name == path.name]
+        return video
+
+
+def start_adding(client: ApiClient, project: str, path: Path, sampler: str, **parameters: float) -> Job:
+    """The job that takes frames from a video."""
+    return client.add_video(
+        path,
+        project=project,
+        sampler=sampler,
+        sampler_parameters=dict(parameters),
+        skip_near_duplicates=False,
+    )
+
+
+def annotate_and_wait(system: RunningUp, project: str, prompts: Sequence[str]) -> None:
+    """Proposals for these classes in all frames of a project."""
+    with system.client() as client:
+        client.annotate(prompts, {"project": project}, {})
+        wait_for_jobs(client, project)
+
+
+def wait_for_jobs(client: ApiClient, project: str) -> None:
+    """Until no job of a project goes on."""
+    ended = ("done", "failed", "cancelled")
+    wait_until(lambda: all(job.state in ended for job in client.jobs(project)), JOB_WITHIN_S)
