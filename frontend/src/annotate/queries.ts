@@ -73,7 +73,14 @@ export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: un
   });
   const tableData = table.data;
   const ids = named ?? (isChosen ? chosen.data : tableData?.ids);
-  const data = useMemo(() => (tableData === undefined || ids === undefined ? undefined : setOf(tableData, ids)), [tableData, ids]);
+  const tableIds = tableData?.ids;
+  // Counts change often, the frames seldom.
+  const rows = useMemo(() => new Map(tableIds?.map((id, row) => [id, row])), [tableIds]);
+  const places = useMemo(() => (ids === tableIds ? rows : new Map(ids?.map((id, place) => [id, place]))), [ids, tableIds, rows]);
+  const data = useMemo(
+    () => (tableData === undefined || ids === undefined ? undefined : { ids, rows, table: tableData, places }),
+    [tableData, ids, rows, places],
+  );
   const retry = () => {
     if (table.isError) void table.refetch();
     if (chosen.isError) void chosen.refetch();
@@ -84,12 +91,6 @@ export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: un
 async function chosenFrames({ project, videoId, className, isUndecided, searchText }: Walk, signal: AbortSignal): Promise<readonly string[]> {
   if (searchText !== null) return server.foundFrames(searchText, project, FROM_SEARCH, signal);
   return (await server.frameTable({ project, videoId, className, isUndecided }, signal)).ids;
-}
-
-function setOf(table: server.FrameTable, ids: readonly string[]): FrameSet {
-  const rows = new Map(table.ids.map((id, row) => [id, row]));
-  const places = table.ids === ids ? rows : new Map(ids.map((id, place) => [id, place]));
-  return { ids, rows, table, places };
 }
 
 /** Write how many objects a frame has, decided and undecided, into the tables that name it. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isWhole, projectWalk, walkOf, withFrame } from "./urlState";
+import { isWhole, walkLink, walkOf, withFrame } from "./urlState";
 
 describe("walkOf", () => {
   it("is the whole default project without an address", () => {
@@ -24,10 +24,13 @@ describe("withFrame", () => {
   });
 });
 
-describe("projectWalk", () => {
-  it("leaves a selection and keeps the frame", () => {
-    const address = projectWalk("p", undefined, "9");
-    expect(address).toBe("/annotate?project=p&frame=9");
-    expect(isWhole(walkOf(new URLSearchParams(address.split("?")[1])))).toBe(true);
+describe("walkLink", () => {
+  it("names the project unless it is the default one", () => {
+    expect(walkLink({ project: "default" })).toBe("/annotate");
+    expect(walkLink({ project: "p", videoId: "2", frameId: "9" })).toBe("/annotate?project=p&video=2&frame=9");
+  });
+  it("leads to what it says", () => {
+    const walk = walkOf(new URLSearchParams(walkLink({ project: "p", only: "undecided" }).split("?")[1]));
+    expect([walk.project, walk.isUndecided, isWhole(walk)]).toEqual(["p", true, false]);
   });
 });

@@ -40,12 +40,20 @@ export function withFrame(search: URLSearchParams, frameId: string): URLSearchPa
 export const isWhole = (walk: Walk): boolean =>
   walk.videoId === null && walk.className === null && !walk.isUndecided && walk.searchText === null && walk.frameIds === null && walk.setKey === null;
 
-/** The address of the whole project, or of its undecided frames. */
-export function projectWalk(project: string, only?: "undecided", current?: string): string {
+export interface Link {
+  readonly project: string;
+  readonly videoId?: string | null;
+  readonly only?: "undecided";
+  readonly frameId?: string;
+}
+
+/** The address of the frames of a project: all, a video's, or the undecided ones. */
+export function walkLink({ project, videoId = null, only, frameId }: Link): string {
   const search = new URLSearchParams();
   if (project !== DEFAULT_PROJECT) search.set("project", project);
+  if (videoId !== null) search.set("video", videoId);
   if (only !== undefined) search.set("only", only);
-  if (current !== undefined) search.set("frame", current);
+  if (frameId !== undefined) search.set("frame", frameId);
   const query = search.toString();
   return query === "" ? "/annotate" : `/annotate?${query}`;
 }
