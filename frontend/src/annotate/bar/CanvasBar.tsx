@@ -1,4 +1,4 @@
-import { ChevronLeft, ChevronRight, Eye, EyeOff, SquareDashed } from "lucide-react";
+import { ChevronLeft, ChevronRight, Eye, EyeOff, SquareDashed, WandSparkles } from "lucide-react";
 import { useSettings } from "@/app/settings";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
@@ -114,7 +114,7 @@ function ToolControls() {
   }
   if (tool !== "box") return null;
   return (
-    <Button look="quiet" pressed={doesBoxAsk} onClick={() => change({ doesBoxAsk: !doesBoxAsk })}>
+    <Button look="quiet" pressed={doesBoxAsk} icon={<WandSparkles />} onClick={() => change({ doesBoxAsk: !doesBoxAsk })}>
       {t.boxAsks}
     </Button>
   );
