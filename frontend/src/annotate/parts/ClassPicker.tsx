@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, useId, useState } from "react";
 import { defineTexts, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
@@ -15,13 +15,14 @@ interface Props {
   readonly onClose: () => void;
 }
 
+/** The field has the focus as soon as it is there, before the dialog gives it to its first button. */
+const focus = (input: HTMLInputElement | null) => input?.focus();
+
 /** Asks for a class: one that there is, or a new one. */
 export function ClassPicker({ classes, onChoose, onClose }: Props) {
   const t = useTexts(texts);
   const id = useId();
   const [name, setName] = useState("");
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
   const choose = (event: FormEvent) => {
     event.preventDefault();
     const cleaned = name.trim();
@@ -39,7 +40,7 @@ export function ClassPicker({ classes, onChoose, onClose }: Props) {
     <Dialog open onOpenChange={onClose} title={t.title} footer={footer}>
       <form id={id} onSubmit={choose} className={styles["form"]}>
         <label htmlFor={`${id}-name`}>{t.name}</label>
-        <input ref={input} id={`${id}-name`} className={styles["input"]} value={name} maxLength={200} autoComplete="off" onChange={(event) => setName(event.target.value)} />
+        <input ref={focus} id={`${id}-name`} className={styles["input"]} value={name} maxLength={200} autoComplete="off" onChange={(event) => setName(event.target.value)} />
       </form>
       {classes.length > 0 && (
         <fieldset className={styles["classes"]}>
