@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from komadori.cli.answers import Job, Video
+from playwright.sync_api import Page, expect
+
+from komadori.cli.answers import Annotation, Job, Video
 from komadori.cli.client import ApiClient
 from tests.support.running_up import RunningUp, wait_until
 
@@ -42,3 +44,23 @@ def wait_for_jobs(client: ApiClient, project: str) -> None:
     """Until no job of a project goes on."""
     ended = ("done", "failed", "cancelled")
     wait_until(lambda: all(job.state in ended for job in client.jobs(project)), JOB_WITHIN_S)
+
+
+def add_coloured(system: RunningUp, project: str, path: Path) -> list[str]:
+    """The frames of a short video, in their order, by id."""
+    with system.client() as client:
+        start_adding(client, project, path, "all_frames")
+        wait_for_jobs(client, project)
+        (video,) = client.videos(project)
+        return [frame.id for frame in client.frames(video.id)]
+
+
+def objects_of(system: RunningUp, frame_id: str) -> dict[str, Annotation]:
+    """What is in a frame, by id."""
+    with system.client() as client:
+        return {one.id: one for one in client.annotations({"frame_id": frame_id})}
+
+
+def wait_saved(page: Page) -> None:
+    """Until all that was done in the page is on the server."""
+    expect(page.get_by_text("All saved")).to_be_visible()
