@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from komadori.core.types import AnnotationSource, AnnotationStatus
-from komadori.db.repositories import annotations, projects, videos
+from komadori.db.repositories import annotations, browsing, projects, videos
 from komadori.db.repositories.annotations import NewAnnotation
+from komadori.db.repositories.browsing import FrameFilter
 from komadori.db.tables import FrameRow, VideoRow
 from tests.support.app import InlineSystem, inline_system, seed_video
 from tests.support.postgres import Server
@@ -88,7 +89,7 @@ def test_every_frame_is_in_each_column(system: InlineSystem) -> None:
     assert (found["total"], found["next_cursor"]) == (12, None)
 
 
-@pytest.mark.parametrize("limit", range(1, 10))
+@pytest.mark.parametrize("limit", [1, 3, 4, 8, 9])
 def test_pages_of_any_size_give_the_same_table(system: InlineSystem, limit: int) -> None:
     query, pages = {"project": "default", "limit": str(limit)}, []
     while True:
@@ -150,6 +151,21 @@ def test_a_video_that_is_being_deleted_is_not_there(system: InlineSystem) -> Non
     finally:
         with system.ctx.sessions.write() as session:
             session.execute(update(VideoRow).where(VideoRow.id == 3).values(state="ready"))
+
+
+@pytest.mark.parametrize(
+    "which", [FrameFilter(), FrameFilter(1, is_undecided=True), FrameFilter(1, None, "cat")]
+)
+def test_a_page_is_read_along_an_index_and_never_sorted(system: InlineSystem, which: FrameFilter) -> None:
+    statement = browsing._frames(which, (1, 0, 2)).limit(5)
+    with system.ctx.sessions.read() as session:
+        if session.get_bind().dialect.name != "sqlite":
+            pytest.skip("PostgreSQL chooses by its statistics")
+        sql = str(statement.compile(session.connection(), compile_kwargs={"literal_binds": True}))
+        plan = " ".join(row.detail for row in session.execute(text(f"EXPLAIN QUERY PLAN {sql}")))
+    assert "uq_frames_video_id_stream_index_decode_index" in plan or "sqlite_autoindex_frames" in plan
+    assert "SORT" not in plan
+    assert "TEMP B-TREE" not in plan
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,9 @@ def test_search_by_words_by_picture_and_by_frame(shell: Shell, tmp_path: Path) -
 
     for words in (["search", "red"], ["search", "--image", str(picture)], ["search", "--like", "3"]):
         answer = shell.json(*words, "-k", "4", "--video", "1")
-        assert set(answer) == {"query", "hits", "moments"}
+        assert set(answer) == {"query", "hits", "moments", "scale"}
         assert len(answer["hits"]) == 4
-        assert set(answer["hits"][0]) == {"frame_id", "video_id", "pts_s", "score"}
+        assert set(answer["hits"][0]) == {"frame_id", "video_id", "pts_s", "score", "band"}
         assert set(answer["moments"][0]) == {"video_id", "from_pts_s", "to_pts_s", "best_frame_id", "score"}
 
     assert shell.json("search", "--like", "3")["hits"][0]["frame_id"] == "3"

@@ -1,17 +1,20 @@
 """Search by words, picture and frame: exact within any limits, cached, and honest when it cannot."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from komadori.core import absent_words
 from komadori.core.errors import DependencyError, InputError, KomadoriError, ModelError, NotFoundError
 from komadori.core.types import EmbeddingBatch, Queue, SearchHit, WorkerState
 from komadori.db.repositories import embeddings, workers
 from komadori.db.repositories import queries as query_rows
-from komadori.services import queries, search
+from komadori.services import queries, score_scale, search
+from komadori.services.score_scale import ScoreScale
 from komadori.services.search import Scope
 from tests.support.app import COLOURS, jpeg_of, picture, seed_video
 from tests.support.pipeline import Pipeline, pipeline
@@ -281,3 +284,74 @@ def test_moments_of_a_search_span_hits_up_to_two_and_a_half_spacings_apart(syste
     assert sorted(found(result)) == sorted(ids[i] for i in (0, 1, 3, 4, 6, 7))
     [moment] = result.moments
     assert (moment.from_pts_s, moment.to_pts_s) == (0.0, 7.0)
+
+
+def test_scores_are_measured_by_words_of_which_there_is_nothing(system: Pipeline) -> None:
+    seed_video(system.ctx, n_frames=30)
+
+    result = search.by_text(system.ctx, "red", 30, Scope())
+    in_vain = search.by_text(system.ctx, "zebra", 30, Scope())
+
+    assert result.scale is not None
+    assert [result.band(hit.score) for hit in result.hits[:10]] == ["strong"] * 10
+    assert in_vain.n_in("none") == 30
+    assert result.scale == in_vain.scale
+
+
+def test_pictures_are_measured_by_the_likeness_of_the_frames(system: Pipeline) -> None:
+    _, ids = seed_video(system.ctx, n_frames=30)
+    noise = np.random.default_rng(1).integers(0, 2, (48, 64, 3), np.uint8) * np.uint8(255)
+
+    like = search.by_frame(system.ctx, ids[0], 30, Scope())
+    unlike = search.by_picture(system.ctx, jpeg_of(noise), 30, Scope())
+
+    assert (like.n_in("strong"), unlike.n_in("none")) == (10, 30)
+
+
+def test_few_frames_say_nothing_about_chance(system: Pipeline) -> None:
+    seed_video(system.ctx, n_frames=29)
+    first, _ = seed_video(system.ctx, name="b.mp4", n_frames=2)
+
+    assert search.by_text(system.ctx, "red", 3, Scope()).scale is not None
+    result = search.by_text(system.ctx, "red", 3, Scope(video_id=first))
+    assert (result.scale, result.band(1.0), result.band(-1.0)) == (None, "maybe", "maybe")
+
+
+def test_a_scale_is_made_anew_when_there_are_more_frames(
+    system: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    of_words = score_scale.of_words
+
+    def noted(scores: NDArray[np.float32], n_frames: int) -> ScoreScale:
+        made.append(n_frames)
+        return of_words(scores, n_frames)
+
+    monkeypatch.setattr(score_scale, "of_words", noted)
+    seed_video(system.ctx, n_frames=30)
+    for _ in range(3):
+        search.by_text(system.ctx, "red", 3, Scope())
+    seed_video(system.ctx, name="b.mp4", n_frames=3)
+    for _ in range(3):
+        search.by_text(system.ctx, "blue", 3, Scope())
+
+    assert made == [30, 33]
+
+
+def test_a_search_is_answered_also_when_its_scale_cannot_be_made(
+    system: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(absent_words, "WORDS", ("a text that is refused",))
+    monkeypatch.setattr(search, "_WORDS_PATIENCE_S", 0.0)
+    seed_video(system.ctx, n_frames=30)
+    embed_texts = system.embedder.model.embed_texts
+
+    def refuse(texts: Sequence[str]) -> EmbeddingBatch:
+        if "refused" in texts[0]:
+            raise ModelError("It is refused.")
+        return embed_texts(texts)
+
+    monkeypatch.setattr(system.embedder.model, "embed_texts", refuse)
+    result = search.by_text(system.ctx, "red", 3, Scope())
+
+    assert (len(result.hits), result.scale) == (3, None)

@@ -97,6 +97,10 @@ def test_japanese_names_find_what_they_name(walked: Walked) -> None:
     checks.check_searches(walked.way, walked.outcome, lambda kind: kind.japanese[0])
 
 
+def test_scores_are_strong_for_what_is_there_and_for_nothing_else(walked: Walked) -> None:
+    checks.check_bands(walked.way, walked.outcome)
+
+
 def test_hits_come_best_first(walked: Walked) -> None:
     checks.check_order(walked.way)
 

@@ -46,6 +46,9 @@ LEAST_FIRST_RIGHT = 0.80
 LEAST_RIGHT_OF_5 = 0.75
 """Of the hits of a search for each kind, in each language. At most one frame in six shows a kind."""
 
+LEAST_KINDS_FOUND = 0.9
+"""Of the kinds that are seen: by their best scores they may be there."""
+
 MOST_SHIFT = 0.25
 """Cells of the grid on which masks come, with three standard errors on top. The smallest fault in the
 arithmetic of a grid, edges taken for centres, moves everything by half a cell. The standard error over the
@@ -166,6 +169,17 @@ def check_searches(way: Way, outcome: Outcome, name_of: Callable[[Kind], str]) -
     assert len(ranked) >= 3
     assert measures.recall_at_1(ranked) >= LEAST_FIRST_RIGHT
     assert np.mean(precisions) >= LEAST_RIGHT_OF_5
+
+
+def check_bands(way: Way, outcome: Outcome) -> None:
+    """What is seen somewhere may be there, by the scores; of what is nowhere nothing is strong."""
+    asked = [kind.name for kind in kinds() if _showing(outcome, kind.name)]
+    found = [name for name in asked if not way.search(name, 1).is_in_vain]
+    absent = way.search(ABSENT, 20)
+
+    assert len(found) >= LEAST_KINDS_FOUND * len(asked)
+    assert absent.scale is not None
+    assert [hit.band for hit in absent.hits if hit.band == "strong"] == []
 
 
 def check_order(way: Way) -> None:

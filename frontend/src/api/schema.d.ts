@@ -1685,6 +1685,8 @@ export interface components {
             n_searched: number;
             /** Query */
             query: string;
+            /** @description None while there are too few frames to say */
+            scale: components["schemas"]["Scale"] | null;
         };
         /**
          * Frame
@@ -1792,6 +1794,12 @@ export interface components {
          * @description A frame that answers the query, and how well.
          */
         Hit: {
+            /**
+             * Band
+             * @description What the score is worth; `maybe` where nothing is known about that
+             * @enum {string}
+             */
+            band: "strong" | "maybe" | "none";
             /** Frame Id */
             frame_id: string;
             /** Pts S */
@@ -2231,6 +2239,46 @@ export interface components {
             expected_revision?: number | null;
             /** Revision */
             revision: number;
+        };
+        /**
+         * Scale
+         * @description What scores are worth here, by the best scores of `n_null` other queries over the same frames.
+         *
+         *     For words these are words of which there is nothing, for pictures the frames themselves.
+         */
+        Scale: {
+            /**
+             * Maybe From
+             * @description The least score that may be right
+             */
+            maybe_from: number;
+            /**
+             * N Maybe
+             * @description How many of the hits may be right
+             */
+            n_maybe: number;
+            /** N Null */
+            n_null: number;
+            /**
+             * N Strong
+             * @description How many of the hits are strong
+             */
+            n_strong: number;
+            /**
+             * Null Mean
+             * @description The middle of their best scores
+             */
+            null_mean: number;
+            /**
+             * Null Std
+             * @description The spread of these, as a standard deviation
+             */
+            null_std: number;
+            /**
+             * Strong From
+             * @description The least score that is strong
+             */
+            strong_from: number;
         };
         /**
          * Search

@@ -1,7 +1,10 @@
 import { ChevronLeft, ChevronRight, Images, Play, SquareDashedMousePointer } from "lucide-react";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
+import { annotationsQuery } from "@/annotate/queries";
 import { imageUrl, type Video } from "@/api/client";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
+import { MaskOverlay } from "@/masks/MaskOverlay";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import type { FrameTable, Hit } from "./api";
@@ -68,6 +71,7 @@ export function FrameDialog({ id, ids, table, video, hit, onClose, onMove, onSim
   useEffect(() => {
     for (const neighbour of [next, previous]) if (neighbour !== undefined) new Image().src = imageUrl(neighbour);
   }, [next, previous]);
+  const objects = useQuery(annotationsQuery(id));
   const when = time(table.ptsS[row] ?? 0, 3);
   const name = video?.name ?? "";
   return (
@@ -93,6 +97,9 @@ export function FrameDialog({ id, ids, table, video, hit, onClose, onMove, onSim
       <div className={styles["frame"]}>
         <div className={styles["picture"]} style={{ background: table.meanColours[row] }}>
           <img src={imageUrl(id)} alt={t.picture(name, when)} />
+          {objects.data !== undefined && video !== undefined && (
+            <MaskOverlay width={video.width} height={video.height} objects={objects.data} />
+          )}
         </div>
         <div className={styles["about"]}>
           <Button look="quiet" aria-label={t.previous} icon={<ChevronLeft />} disabled={previous === undefined} onClick={() => previous !== undefined && onMove(previous)} />

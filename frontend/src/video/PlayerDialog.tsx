@@ -1,8 +1,11 @@
 import { ChevronLeft, ChevronRight, Pause, Play } from "lucide-react";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { annotationsQuery } from "@/annotate/queries";
 import type { Video } from "@/api/client";
 import { isEnded, share, useJobs } from "@/api/jobs";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
+import { MaskOverlay } from "@/masks/MaskOverlay";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import { Progress } from "@/ui/Progress";
@@ -101,8 +104,11 @@ function Player({ video, url, version, start, stored, onFailed, onOpen, onAnnota
   });
   return (
     <div className={styles["player"]}>
-      {/* oxlint-disable-next-line jsx-a11y/media-has-caption -- footage from a camera has no captions */}
-      <video ref={element} src={url} muted playsInline preload="auto" className={styles["video"]} onClick={toggle} onError={onFailed} />
+      <div className={styles["screen"]}>
+        {/* oxlint-disable-next-line jsx-a11y/media-has-caption -- footage from a camera has no captions */}
+        <video ref={element} src={url} muted playsInline preload="auto" onClick={toggle} onError={onFailed} />
+        {index !== null && storedId !== undefined && <Objects frameId={storedId} video={video} />}
+      </div>
       <input
         type="range"
         className={styles["position"]}
@@ -144,6 +150,12 @@ function Player({ video, url, version, start, stored, onFailed, onOpen, onAnnota
       </div>
     </div>
   );
+}
+
+/** What was found in the frame that is on the screen; frames between stored ones have nothing. */
+function Objects({ frameId, video }: { readonly frameId: string; readonly video: Video }) {
+  const objects = useQuery(annotationsQuery(frameId));
+  return objects.data === undefined ? null : <MaskOverlay width={video.width} height={video.height} objects={objects.data} />;
 }
 
 /** Keys of the player, whatever in its dialog has the focus. `isFar` is said with Shift. */

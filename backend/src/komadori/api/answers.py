@@ -22,6 +22,7 @@ from komadori.db.repositories import jobs as job_rows
 from komadori.exporters.base import FormatDescription
 from komadori.services import clicks, playback
 from komadori.services.dataset_preview import Preview
+from komadori.services.score_scale import Band
 from komadori.services.search import SearchResult
 
 
@@ -185,6 +186,7 @@ class Hit(BaseModel):
     video_id: str
     pts_s: float
     score: float
+    band: Band = Field(description="What the score is worth; `maybe` where nothing is known about that")
 
 
 class Moment(BaseModel):
@@ -197,6 +199,21 @@ class Moment(BaseModel):
     score: float
 
 
+class Scale(BaseModel):
+    """What scores are worth here, by the best scores of `n_null` other queries over the same frames.
+
+    For words these are words of which there is nothing, for pictures the frames themselves.
+    """
+
+    null_mean: float = Field(description="The middle of their best scores")
+    null_std: float = Field(description="The spread of these, as a standard deviation")
+    n_null: int
+    strong_from: float = Field(description="The least score that is strong")
+    maybe_from: float = Field(description="The least score that may be right")
+    n_strong: int = Field(description="How many of the hits are strong")
+    n_maybe: int = Field(description="How many of the hits may be right")
+
+
 class Found(BaseModel):
     """The best frames and moments, best first; `n_searched` frames could be found at all."""
 
@@ -204,6 +221,7 @@ class Found(BaseModel):
     hits: list[Hit]
     moments: list[Moment]
     n_searched: int
+    scale: Scale | None = Field(description="None while there are too few frames to say")
 
     @staticmethod
     def of(query: str, result: SearchResult) -> "Found":
@@ -211,7 +229,13 @@ class Found(BaseModel):
         return Found(
             query=query,
             hits=[
-                Hit(frame_id=str(h.frame_id), video_id=str(h.video_id), pts_s=h.pts_s, score=h.score)
+                Hit(
+                    frame_id=str(h.frame_id),
+                    video_id=str(h.video_id),
+                    pts_s=h.pts_s,
+                    score=h.score,
+                    band=result.band(h.score),
+                )
                 for h in result.hits
             ],
             moments=[
@@ -225,6 +249,7 @@ class Found(BaseModel):
                 for m in result.moments
             ],
             n_searched=result.n_searched,
+            scale=_scale(result),
         )
 
 
@@ -522,6 +547,21 @@ class Issue(BaseModel):
     def of(issue: chunk_rows.Issue) -> "Issue":
         """An issue as it is shown."""
         return Issue(item=issue.item, outcome=issue.outcome, reason=issue.reason)
+
+
+def _scale(result: SearchResult) -> Scale | None:
+    scale = result.scale
+    if scale is None:
+        return None
+    return Scale(
+        null_mean=scale.null_mean,
+        null_std=scale.null_std,
+        n_null=scale.n_null,
+        strong_from=scale.strong_from,
+        maybe_from=scale.maybe_from,
+        n_strong=result.n_in("strong"),
+        n_maybe=result.n_in("maybe"),
+    )
 
 
 def _video_fields(video: types.Video, project: str, poster_frame_id: int | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ it with care and never renamed.
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +34,12 @@ class Page(Answer):
     items: Sequence[JsonDict]
     total: int
     next_cursor: str | None = None
+
+
+class Session(Answer):
+    """How the API is entered."""
+
+    has_ui: bool
 
 
 class Project(Answer):
@@ -97,12 +103,13 @@ class Frame(Answer):
 
 
 class Hit(Answer):
-    """A frame that answers a search."""
+    """A frame that answers a search; ``band`` says what its score is worth."""
 
     frame_id: str
     video_id: str
     pts_s: float
     score: float
+    band: Literal["strong", "maybe", "none"] = "maybe"
 
 
 class Moment(Answer):
@@ -115,8 +122,23 @@ class Moment(Answer):
     score: float
 
 
+class ScoreScale(Answer):
+    """What scores are worth among the frames that were searched."""
+
+    null_mean: float
+    null_std: float
+    n_null: int
+    strong_from: float
+    maybe_from: float
+    n_strong: int
+    n_maybe: int
+
+
 class SearchAnswer(Answer):
-    """The hits of a search, best first; ``n_searched`` frames were looked at."""
+    """The hits of a search, best first; ``n_searched`` frames were looked at.
+
+    Without a ``scale`` there were too few of them to say what the scores are worth.
+    """
 
     unpublished = frozenset({"n_searched"})
 
@@ -124,6 +146,12 @@ class SearchAnswer(Answer):
     hits: Sequence[Hit]
     moments: Sequence[Moment]
     n_searched: int = 0
+    scale: ScoreScale | None = None
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether nothing here matches, by all that can be said."""
+        return self.scale is not None and not self.scale.n_strong + self.scale.n_maybe
 
 
 class Segmentation(Answer):

@@ -14,6 +14,7 @@ from komadori.cli.answers import (
     Job,
     Moment,
     Revision,
+    ScoreScale,
     SearchAnswer,
     Video,
 )
@@ -38,6 +39,7 @@ _SHAPES: tuple[tuple[str, type[Answer]], ...] = (
     ("`search`", SearchAnswer),
     ("a hit", Hit),
     ("a moment", Moment),
+    ("a scale", ScoreScale),
     ("`annotations`, each", Annotation),
     ("`annotations --history`, each", Revision),
     ("`jobs show`", Job),

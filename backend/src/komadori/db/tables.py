@@ -188,6 +188,15 @@ class EmbeddingRow(Base):
     frame_id: Mapped[int] = _reference("frames.id", primary_key=True, index=True)
 
 
+class AbsentWordsRow(Base):
+    """The vectors of the words of ``core.absent_words`` in a space, float32 one after the other."""
+
+    __tablename__ = "absent_words"
+    space_id: Mapped[int] = _reference("embedding_spaces.id", primary_key=True)
+    words_key: Mapped[str] = mapped_column(String(64))
+    vectors: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class QueryRow(Base):
     """What a person waits for: a text or a picture to become a vector, which is kept, or clicks a mask."""
 

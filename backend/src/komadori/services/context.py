@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from komadori.core.types import EmbeddingSpace
 from komadori.db.session import Sessions
@@ -59,6 +60,8 @@ class Context:
     index_of: Callable[[EmbeddingSpace], VectorIndex]
     options: Options
     memory: ReaperMemory = field(default_factory=ReaperMemory)
+    scales: dict[Any, Any] = field(default_factory=dict)
+    """What ``services.score_scale`` keeps between two searches."""
     actor: str | None = None
 
     def acting_as(self, actor: str | None) -> "Context":

@@ -1,6 +1,7 @@
 """Gives frames their vectors, chunk by chunk, and answers search queries in between."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from komadori.core import absent_words
 from komadori.core.attended import attended
 from komadori.core.errors import InputError, KomadoriError, NotFoundError
 from komadori.core.progress import Cancelled, Progress
@@ -26,7 +28,12 @@ from komadori.vectors.base import VectorIndex
 
 KIND = "embed"
 
+_log = logging.getLogger(__name__)
+
 _READERS = 4
+
+_WORDS_AT_ONCE = 8
+"""Of those that searches are compared with: about a second of a large model on a processor."""
 
 _MOST_BATCH_PIXELS = 300_000_000
 """Of the frames in one batch, of which two are held at once: 0.9 GB each, or 144 frames of full HD."""
@@ -134,12 +141,20 @@ def open_space(ctx: Context, embedder: ImageTextEmbedder) -> None:
 
 def answer_query(ctx: Context, embedder: ImageTextEmbedder, query_id: int) -> bool:
     """Give a waiting query its vector; False when somebody else did."""
-    return queries.answer(ctx, Queue.SIGLIP, query_id, lambda query: _answer(ctx, embedder, query))
+    texts: list[Query] = []
+    is_answered = queries.answer(ctx, Queue.SIGLIP, query_id, _finder(ctx, embedder, texts))
+    if texts:
+        _learn_absent_words(ctx, embedder)
+    return is_answered
 
 
 def answer_waiting_queries(ctx: Context, embedder: ImageTextEmbedder) -> int:
     """Give all waiting queries their vectors: how many there were."""
-    return queries.answer_waiting(ctx, Queue.SIGLIP, lambda query: _answer(ctx, embedder, query))
+    texts: list[Query] = []
+    n_answered = queries.answer_waiting(ctx, Queue.SIGLIP, _finder(ctx, embedder, texts))
+    if texts:
+        _learn_absent_words(ctx, embedder)
+    return n_answered
 
 
 def content_key(content: bytes) -> str:
@@ -147,10 +162,39 @@ def content_key(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _answer(ctx: Context, embedder: ImageTextEmbedder, query: Query) -> queries.Write:
+def _finder(
+    ctx: Context, embedder: ImageTextEmbedder, texts: list[Query]
+) -> Callable[[Query], queries.Write]:
+    """Finds the vectors of queries, and notes those in words."""
+
+    def find(query: Query) -> queries.Write:
+        space_id = register(ctx, embedder)
+        vector = _vector_of(ctx, embedder, query)
+        if query.kind == QueryKind.TEXT:
+            texts.append(query)
+        return lambda session: query_rows.answer_with_vector(session, query.id, space_id, vector)
+
+    return find
+
+
+def _learn_absent_words(ctx: Context, embedder: ImageTextEmbedder) -> None:
+    """Once for a space: the words that searches are compared with. Who searches meanwhile goes first.
+
+    It comes with the first words that are searched for, which have loaded the text tower.
+    """
     space_id = register(ctx, embedder)
-    vector = _vector_of(ctx, embedder, query)
-    return lambda session: query_rows.answer_with_vector(session, query.id, space_id, vector)
+    with ctx.sessions.read() as session:
+        if embeddings.has_absent_words(session, space_id, absent_words.key()):
+            return
+    try:
+        parts = []
+        for start in range(0, len(absent_words.WORDS), _WORDS_AT_ONCE):
+            parts.append(embedder.embed_texts(absent_words.WORDS[start : start + _WORDS_AT_ONCE]).vectors)
+            queries.answer_waiting(ctx, Queue.SIGLIP, _finder(ctx, embedder, []))
+        with ctx.sessions.write() as session:
+            embeddings.keep_absent_words(session, space_id, absent_words.key(), np.concatenate(parts))
+    except Exception:  # noqa: BLE001  (the query has its answer; the next one tries again)
+        _log.exception("the words that searches are compared with have no vectors")
 
 
 def _vector_of(ctx: Context, embedder: ImageTextEmbedder, query: Query) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Finds frames by words, by a picture or by another frame, and merges them into moments."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from komadori.core import absent_words
 from komadori.core.errors import InputError, NotFoundError
 from komadori.core.types import EmbeddingSpace, Moment, Queue, SearchHit
 from komadori.db.repositories import embeddings, projects, videos
@@ -18,10 +20,16 @@ from komadori.services import names, queries
 from komadori.services.context import Context
 from komadori.services.embed import content_key
 from komadori.services.queries import Asker
+from komadori.services.score_scale import Band, ScoreScale, scale_of
 
 MAX_HITS = 10_000
 _MAX_TEXT_LENGTH = 2_000
 _SPACINGS_IN_A_MOMENT = 2.5
+
+_WORDS_PATIENCE_S = 1.5
+"""A small model and a card need less; with a large one on a processor the first search is not judged."""
+
+_POLL_S = 0.02
 
 _ASKER = Asker(Queue.SIGLIP, "a vector of the query", "search again", "no-embedding-worker")
 
@@ -30,12 +38,22 @@ _ASKER = Asker(Queue.SIGLIP, "a vector of the query", "search again", "no-embedd
 class SearchResult:
     """The best frames, best first, and the moments that they form, best first.
 
-    ``n_searched`` frames have a vector; the others cannot be found yet.
+    ``n_searched`` frames have a vector; the others cannot be found yet. ``scale`` says what the scores
+    are worth; None when there is too little to say.
     """
 
     hits: Sequence[SearchHit]
     moments: Sequence[Moment]
     n_searched: int
+    scale: ScoreScale | None
+
+    def band(self, score: float) -> Band:
+        """What a score is worth; "maybe" when nothing is known about that."""
+        return "maybe" if self.scale is None else self.scale.band(score)
+
+    def n_in(self, band: Band) -> int:
+        """How many of the hits are in a band."""
+        return sum(self.band(hit.score) == band for hit in self.hits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,7 @@ def by_text(ctx: Context, text: str, k: int, scope: Scope) -> SearchResult:
             code="bad-search-text",
         )
     key = content_key(words.encode())
-    return _search(ctx, *_vector(ctx, QueryKind.TEXT, key, words), k, scope)
+    return _search(ctx, QueryKind.TEXT, *_vector(ctx, QueryKind.TEXT, key, words), k, scope)
 
 
 def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResult:
@@ -77,7 +95,7 @@ def by_picture(ctx: Context, picture: bytes, k: int, scope: Scope) -> SearchResu
     blob_key = f"queries/{key[:2]}/{key}.png"
     is_there = ctx.blobs.exists(blob_key)  # put again, too: `komadori gc` leaves alone what is new
     ctx.blobs.put(blob_key, ctx.blobs.get(blob_key) if is_there else harmless(picture))
-    return _search(ctx, *_vector(ctx, QueryKind.PICTURE, key, blob_key), k, scope)
+    return _search(ctx, QueryKind.PICTURE, *_vector(ctx, QueryKind.PICTURE, key, blob_key), k, scope)
 
 
 def by_frame(ctx: Context, frame_id: int, k: int, scope: Scope) -> SearchResult:
@@ -98,7 +116,8 @@ def by_frame(ctx: Context, frame_id: int, k: int, scope: Scope) -> SearchResult:
             code="not-embedded-yet",
         )
     space_id, space = active
-    return _search(ctx, space_id, space, ctx.index_of(space).fetch([frame_id])[0], k, scope)
+    vector = ctx.index_of(space).fetch([frame_id])[0]
+    return _search(ctx, QueryKind.PICTURE, space_id, space, vector, k, scope)
 
 
 def _vector(
@@ -114,12 +133,30 @@ def _vector(
     query = queries.ask(ctx, _ASKER, lambda session: query_rows.add(session, source, kind, key, content))
     assert query.vector is not None
     assert query.space_id is not None
+    if kind == QueryKind.TEXT:
+        _await_absent_words(ctx, query.space_id)
     with ctx.sessions.read() as session:
         return query.space_id, embeddings.get_space(session, query.space_id), query.vector
 
 
+def _await_absent_words(ctx: Context, space_id: int) -> None:
+    """With the first words of a space, give its worker a moment to learn what nothing looks like."""
+    until_s = time.monotonic() + _WORDS_PATIENCE_S
+    while time.monotonic() < until_s:
+        with ctx.sessions.read() as session:
+            if embeddings.has_absent_words(session, space_id, absent_words.key()):
+                return
+        time.sleep(_POLL_S)
+
+
 def _search(
-    ctx: Context, space_id: int, space: EmbeddingSpace, vector: NDArray[np.float32], k: int, scope: Scope
+    ctx: Context,
+    kind: QueryKind,
+    space_id: int,
+    space: EmbeddingSpace,
+    vector: NDArray[np.float32],
+    k: int,
+    scope: Scope,
 ) -> SearchResult:
     if not 1 <= k <= MAX_HITS:
         raise InputError(f"Asked for {k} hits.", hint=f"Ask for 1 to {MAX_HITS}.", code="bad-hit-count")
@@ -136,7 +173,8 @@ def _search(
         for frame_id, score in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
         if frame_id in frames
     ]
-    return SearchResult(hits, moments(hits, spacing), n_searched)
+    scale = scale_of(ctx, space_id, space, kind, n_searched, limits)
+    return SearchResult(hits, moments(hits, spacing), n_searched, scale)
 
 
 def _limits(session: Session, scope: Scope) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from komadori.cli import output
-from komadori.cli.answers import SearchAnswer
+from komadori.cli.answers import ScoreScale, SearchAnswer
 from komadori.cli.client import ApiClient
 from komadori.cli.options import DEFAULT_PROJECT, Json, OneVideo, ProjectName, connect
 from komadori.core.errors import InputError
@@ -36,7 +36,7 @@ def search(
             output.print_json(answer.as_json())
             return
         _show(api, answer)
-    if answer.hits and text is not None:
+    if answer.hits and text is not None and not answer.is_in_vain:
         output.next_step(f"Next: komadori annotate --search {text!r} --top {k} --prompt NOUN")
 
 
@@ -49,8 +49,16 @@ def _show(api: ApiClient, answer: SearchAnswer) -> None:
         f"{output.count(len(answer.hits), 'hit')} in {output.count(len(answer.moments), 'moment')}, "
         f"of {output.count(answer.n_searched, 'frame')}"
     )
+    if answer.scale is not None:
+        output.line(_judged(answer.scale))
     _show_moments(answer, names)
     _show_hits(answer, names)
+
+
+def _judged(scale: ScoreScale) -> str:
+    if scale.n_strong + scale.n_maybe:
+        return f"{scale.n_strong} strong, {scale.n_maybe} maybe"
+    return f"Nothing here matches: from {scale.maybe_from:.3f} on something might. These frames come nearest."
 
 
 def _show_moments(answer: SearchAnswer, names: Mapping[str, str]) -> None:
@@ -76,12 +84,14 @@ def _show_hits(answer: SearchAnswer, names: Mapping[str, str]) -> None:
             output.clock(hit.pts_s),
             hit.frame_id,
             f"{hit.score:.3f}",
+            *([hit.band] if answer.scale else []),
             f"{hit.video_id} {names[hit.video_id]}",
         ]
         for position, hit in enumerate(answer.hits, 1)
     ]
     output.line()
-    output.table(["HIT", ">TIME", ">FRAME", ">SCORE", "VIDEO"], rows)
+    bands = ["BAND"] if answer.scale else []
+    output.table(["HIT", ">TIME", ">FRAME", ">SCORE", *bands, "VIDEO"], rows)
 
 
 def _read(file: Path) -> bytes:

