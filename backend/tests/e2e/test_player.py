@@ -35,8 +35,8 @@ def burnt_in(page: Page) -> int:
 
 
 def said(page: Page) -> int:
-    """The frame that the player says it shows."""
-    shown = page.locator("[data-frame-index]:not([data-frame-index=''])")
+    """The frame that the player says it shows, once it has left the first one."""
+    shown = page.locator("[data-frame-index]:not([data-frame-index=''], [data-frame-index='0'])")
     expect(shown).to_be_visible()
     return int(str(shown.get_attribute("data-frame-index")))
 

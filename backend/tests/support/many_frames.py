@@ -14,6 +14,7 @@ from komadori.db.repositories.videos import NewVideo
 from komadori.db.tables import FrameRow
 from komadori.queueing.inline import InlineQueue
 from komadori.settings import Settings
+from tests.support.app import seeded_facts
 
 SIZE_WH = (256, 144)
 _STEP = 16
@@ -32,7 +33,7 @@ def add_many_frames(home: Path, project: str, n_frames: int) -> list[int]:
     with ctx.sessions.write() as session:
         project_id = projects.get_or_create(session, project).id
         new = NewVideo(
-            project_id, f"{project_id:064}", "many.mp4", "/many.mp4", 1, float(n_frames), *SIZE_WH, {}
+            project_id, f"{project_id:064}", "many.mp4", "/many.mp4", 1, float(n_frames), *SIZE_WH, seeded_facts()
         )
         video_id = videos.find_or_add(session, new)
         videos.set_state(session, video_id, VideoState.READY)
