@@ -49,7 +49,7 @@ def test_words_order_the_frames_and_are_restored_by_reload_and_back(explored: Ta
     page = explored.open("/explore")
     by_time = tiles(page)
 
-    search_for(page, "a red heart")
+    search_for(page, "ring")
     page.get_by_label("Show").select_option("all")
     by_score = tiles(page)
     page.reload()

@@ -58,9 +58,7 @@ def test_the_player_shows_the_frame_that_it_names(
     shown = said(page)
     at_click = (burnt_in(page), numbers[shown])
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        f"document.querySelector('[data-frame-index]').dataset.frameIndex === '{shown + 1}'"
-    )
+    expect(page.locator(f"[data-frame-index='{shown + 1}']")).to_be_visible()
     at_next = (burnt_in(page), numbers[shown + 1])
 
     assert at_click[0] == at_click[1]
