@@ -13,8 +13,8 @@ export interface Outline {
  * The outline of an object; filled by the even-odd rule it is the object again.
  *
  * A sweep over the columns. At each left edge of a column, rows where the object begins or ends in just one of the two
- * columns are the ends of vertical edges, in pairs. A horizontal edge goes on while the object begins (or ends) at
- * the same row in the next column.
+ * columns are the ends of vertical edges, in pairs. A horizontal edge goes on while the object begins or ends at
+ * the same row in the next column; where two pixels meet at a corner only, the lines cross there.
  */
 export function outlineOf(spans: Spans): Outline {
   const { first, offsets, bounds } = columnsOf(spans);
@@ -45,7 +45,7 @@ export function outlineOf(spans: Spans): Outline {
     while (left < leftEnd || right < rightEnd) {
       const above = left < leftEnd ? (bounds[left] ?? 0) : Infinity;
       const below = right < rightEnd ? (bounds[right] ?? 0) : Infinity;
-      if (above === below && left % 2 === right % 2) {
+      if (above === below) {
         opened[right] = opened[left] ?? 0;
         left += 1;
         right += 1;
