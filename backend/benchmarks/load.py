@@ -171,7 +171,8 @@ def measure_searches(folder: Path) -> dict[str, Any]:
     clip = folder / "clip.mp4"
     write_footage(clip, 0, n_frames=BULK_FRAMES, shots=random_shots(0, n_shots=3, n_things=5))
     settings = demo_models.choose(demo_models.DemoModels.PACKAGED, Settings(_env_file=None)).settings
-    with running(folder / "bulk", settings) as api:
+    with running(folder / "bulk", settings) as system:
+        api = system.api
         first = _add(api, clip, "default")
         for number in range(BULK_VIDEOS):  # another project keeps frames of its own
             _add(api, clip, f"bulk {number}")

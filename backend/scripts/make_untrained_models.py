@@ -145,6 +145,7 @@ def make_sam3_tracker(folder: Path, seed: int) -> None:
         )
         model = Sam3VideoModel(config).eval()
         _spread_random_weights(model)
+        _let_all_of_it_count(model.tracker_model)
     images = Sam3ImageProcessor(
         size={"height": 64, "width": 64}, mask_size={"height": 32, "width": 32}, image_mean=[0.5] * 3
     )
@@ -238,6 +239,18 @@ def _sam3_config(tokenizer: Any, width: int = 64) -> Sam3Config:
         detr_decoder_config=layer | {"num_layers": 2, "num_queries": len(ANCHORS)},
         mask_decoder_config={"hidden_size": width, "num_attention_heads": 4, "num_upsampling_stages": 2},
     )
+
+
+def _let_all_of_it_count(tracker: Any) -> None:
+    """Give weight to what begins at zero or drops out, so that a test sees whoever leaves it out.
+
+    Without biases a mask counts only by its shape, not by how sure of itself it is; and a single mask that
+    is not sure gives way to the best of three.
+    """
+    tracker.no_memory_embedding.normal_(std=0.5)
+    tracker.prompt_encoder.mask_embed.conv1.bias.normal_(std=4.0)
+    tracker.prompt_encoder.mask_embed.conv2.bias.normal_(std=2.0)
+    tracker.mask_decoder.output_hypernetworks_mlps[0].proj_out.weight.mul_(20.0)
 
 
 def _name_once(path: Path) -> None:

@@ -56,6 +56,7 @@ SAM3 = (
     Floor("absent.names.share_found", "names of what is not there that find something", most=0.10),
     Floor("boxes.like_this.recall", "one example box and no words: share found of its kind", least=0.70),
     Floor("boxes.word_not_that.unlike_found", "word and counter-example: things unlike it found", most=0.30),
+    Floor("clicks.one_point", "one point on a thing: mean IoU of its mask", least=0.60),
 )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scripts.demo_training.measure_clicks import click_measures
 from scripts.demo_training.sam3_presence import presence_scores
 from scripts.demo_training.sam3_questions import (
     KEPT_FROM,
@@ -43,6 +44,9 @@ PRECISION = 0.85
 ABSENT_PER_FRAME = 3
 FRAMES_PER_FAMILY_FRAME = 3
 """For so many frames of any things there is one of things that differ in colour alone."""
+
+FRAMES_PER_CLICKED_FRAME = 4
+"""On so many frames there is one whose things are clicked on: each of them takes five answers."""
 
 DIGITS = 4
 
@@ -92,6 +96,7 @@ def measure_checkpoint(
             "offset_cells": _offset_in_cells(asked, _mask_grid(folder)),
             "by_shape": _by_shape(asked),
             "presence": _presence_measures(folder, seed, n_frames),
+            "clicks": click_measures(segmenter, frames(seed, math.ceil(n_frames / FRAMES_PER_CLICKED_FRAME))),
             "per_kind": _per_kind(plain),
         }
     )

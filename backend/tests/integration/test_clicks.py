@@ -4,15 +4,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from komadori.api.app import create_app
 from komadori.core import masks
 from komadori.core.masks import Rle
 from komadori.db.tables import QueryRow
 from komadori.ml.segmenters.fake import FakeSegmenter
-from tests.support.app import InlineSystem, inline_system, seed_video
+from tests.support.app import (
+    NEVER_S,
+    InlineSystem,
+    inline_context,
+    inline_system,
+    live_server,
+    seed_video,
+)
+from tests.support.workers import wait_until
 
 BLOCK = [4, 8, 20, 40]
 """Of colour, in each seeded frame of 64 x 48 pixels."""
@@ -114,6 +124,26 @@ def test_without_a_worker_clicks_say_so_and_wait_for_nobody(tmp_path: Path) -> N
         assert refused(system, points=[point(10, 20)]) == (503, "no-segmenting-worker")
         with system.ctx.sessions.read() as session:
             assert session.scalar(select(func.count()).select_from(QueryRow)) == 0
+
+
+def test_clicks_of_a_client_that_has_left_are_forgotten(tmp_path: Path) -> None:
+    options, ctx, queue = inline_context(tmp_path, query_timeout_s=600.0)
+    seed_video(ctx, n_frames=1)
+    queue.run_query = lambda _query_id: None
+
+    def n_waiting() -> int:
+        with ctx.sessions.read() as session:
+            return session.scalar(select(func.count()).select_from(QueryRow)) or 0
+
+    with live_server(create_app(options, ctx, reap_every_s=NEVER_S)) as url, httpx.Client() as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.post(
+                f"{url}/api/v1/frames/1/segmentations",
+                json={"points": [point(10, 20)]},
+                timeout=httpx.Timeout(30, read=0.5),
+            )
+        assert n_waiting() <= 1
+        wait_until(lambda: n_waiting() == 0, 30, "end of the query")
 
 
 def test_a_segmenter_of_concepts_alone_says_so(system: InlineSystem, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 """The checkpoints that come in the package: they are small, load by their folder, and answer."""
 
 import numpy as np
+from scripts.demo_training.unseen_frames import frames
 
 from komadori import demo_models
-from komadori.core import registry
+from komadori.core import masks, registry
 from komadori.ml.embedders.base import ImageTextEmbedder
-from komadori.ml.segmenters.base import ConceptSegmenter
+from komadori.ml.segmenters.base import ConceptSegmenter, clickable
 from tests.support.embedder_scenes import noise
-from tests.support.segmenter_scenes import scene, words
+from tests.support.segmenter_scenes import click, scene, words
 
 MAX_BYTES = 24_000_000
 """Of both together; every clone and every wheel carries them."""
@@ -45,3 +46,16 @@ def test_the_segmenter_answers_every_prompt_in_the_frame() -> None:
         assert set(found.class_names) == {prompt}
         assert {mask.size_hw for mask in found.masks or []} == {(90, 160)}
         assert np.isfinite(found.confidence).all()
+
+
+def test_the_segmenter_outlines_the_thing_that_is_clicked_on() -> None:
+    segmenter = clickable(registry.factory("segmenters", "sam3")(demo_models.path("sam3-demo"), threads=1))
+    [frame] = frames(20261125, 1)
+    truth = max(frame.masks, key=lambda mask: mask.area)
+    xs, ys = np.nonzero(masks.decode(truth).T)
+    middle = len(xs) // 2  # column by column, so it is near the middle of the thing
+
+    found = segmenter.refine(frame.image, click((float(xs[middle]), float(ys[middle]), True)))
+
+    assert masks.iou(found.mask, truth) > 0.6
+    assert found.confidence > 0.5

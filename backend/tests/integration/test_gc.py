@@ -48,6 +48,8 @@ def litter(filled: Filled) -> set[Kind]:
         filled.image(1).with_name(f"0_77_77000_{'c' * 16}.jpg"),
         blobs / "thumbnails" / "ab" / SHA / "0_1_1000.jpg",
         blobs / "indexes" / "ab" / f"{SHA}.idx",
+        blobs / "proxies" / "ab" / f"{SHA}.mp4",
+        blobs / "proxies" / "ab" / f"{SHA}.0.part",
         blobs / "queries" / "ab" / f"{SHA}.png",
         blobs / "sources" / "ab" / SHA,
         filled.home / "uploads" / f"{'1' * 32}.part",
@@ -95,8 +97,8 @@ def test_every_kind_is_found_removed_and_nothing_else(on_both: Filled) -> None:
     planned = collect(on_both, is_dry_run=True)
     assert tree(on_both) == littered
     assert set(planned.counts) == kinds
-    assert planned.counts[Kind.ORPHAN_FILE] == 5
-    assert planned.n_bytes[Kind.ORPHAN_FILE] == 25
+    assert planned.counts[Kind.ORPHAN_FILE] == 7
+    assert planned.n_bytes[Kind.ORPHAN_FILE] == 35
 
     assert collect(on_both).as_json() == planned.as_json()
     assert on_both.check(is_deep=True).findings == []

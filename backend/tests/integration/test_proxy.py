@@ -56,9 +56,9 @@ def test_a_proxy_has_every_frame_once_at_its_time(system: Pipeline, name: str, n
     found = playback.media_file(system.ctx, video_id, "proxy")
     index = PacketIndex.from_bytes(system.ctx.blobs.get(f"indexes/{found.tag[:2]}/{found.tag[:64]}.idx"))
     shown = [frame.pts for frame in true_frames(found.path)]
-    assert shown == media_proxy.proxy_ticks(index).tolist()
+    assert shown == media_proxy.proxy_pts(index).tolist()
     times = np.frombuffer(playback.media_times(system.ctx, video_id, "proxy"), "<f8")
-    np.testing.assert_allclose(times, np.array(shown) / media_proxy.proxy_timescale(index), atol=5e-7)
+    np.testing.assert_allclose(times, np.array(shown) * float(media_proxy.proxy_time_base(index)), atol=5e-7)
 
 
 def test_packets_that_browsers_play_are_copied(system: Pipeline) -> None:

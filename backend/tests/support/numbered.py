@@ -28,3 +28,16 @@ def write_numbered(path: Path, n_frames: int, options: Sequence[str], *, rate: s
     ]
     pictures = b"".join(picture_of(number) for number in range(n_frames))
     subprocess.run(command, input=pictures, check=True, capture_output=True, timeout=120)
+
+
+def true_numbers(path: Path, size_wh: tuple[int, int]) -> list[int]:
+    """The numbers on the visible frames of a clip in presentation order, by a full decode with ffmpeg."""
+    command = [
+        *[imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-map", "0:V:0"],
+        *["-vf", f"scale={size_wh[0]}:{size_wh[1]}", "-fps_mode", "passthrough"],
+        *["-f", "rawvideo", "-pix_fmt", "gray", "-"],
+    ]
+    raw = subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
+    pictures = np.frombuffer(raw, np.uint8).reshape(-1, size_wh[1], size_wh[0])
+    bits = pictures[:, SQUARE // 2 :: SQUARE, SQUARE // 2 :: SQUARE].reshape(len(pictures), -1) > 127
+    return (bits @ (1 << np.arange(bits.shape[1])[::-1])).tolist()  # type: ignore[no-any-return]

@@ -67,6 +67,7 @@ def test_a_card_takes_each_figure_from_where_it_says() -> None:
         "offset_cells": {"dx": -0.0123, "dy": 0.02, "dx_se": 0.004, "dy_se": 0.005},
         "per_kind": {"cat": {"average_precision": 0.9}, "ring": {"average_precision": None}},
         "recipe": {"steps": 2400, "seed": 7, "minutes": 71.6, "device": "cpu"},
+        "clicks": {"one_point": 0.7, "box": 0.8},
         "model": {"parameters": 1_640_000, "weights_bytes": 3_350_000},
     }
 
@@ -76,6 +77,8 @@ def test_a_card_takes_each_figure_from_where_it_says() -> None:
         "1.64 million weights in half precision, 3.35 MB.",
         "2400\nsteps, seed 7, 72 minutes on one CPU core.",
         "| mean IoU of the masks of things that were found | 0.813 | at least 0.80 |",
+        "| one point on a thing: mean IoU of its mask | 0.700 | at least 0.60 |",
+        "| a box around a thing: mean IoU | 0.800 | |",
         "| the same, with all 48 names asked on every frame | 0.500 | |",
         "-0.012 cells to the right of the truth (standard error 0.004)",
         "Weakest kinds (average precision): ring 0.00, cat 0.90.",

@@ -1,23 +1,24 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { Check } from "lucide-react";
 import { type KeyboardEvent, memo, useEffect, useRef } from "react";
-import { thumbnailUrl } from "@/api/client";
+import { useThumbnail } from "@/explore/thumbnails";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import styles from "./Filmstrip.module.css";
+import type { Status } from "./api";
+import { StatusIcon } from "./parts/StatusIcon";
 import { factsOf, type FrameSet } from "./queries";
 
 const texts = defineTexts(
   {
     frames: "Frames",
-    frame: (place: string, time: string) => `Frame ${place}, ${time}`,
-    undecided: (n: string) => `${n} undecided`,
-    accepted: (n: string) => `${n} accepted`,
+    frame: (place: string) => `Frame ${place}`,
+    undecided: "undecided",
+    accepted: "accepted",
   },
   {
     frames: "フレーム",
-    frame: (place: string, time: string) => `フレーム ${place}、${time}`,
-    undecided: (n: string) => `未判定 ${n} 件`,
-    accepted: (n: string) => `承認済み ${n} 件`,
+    frame: (place: string) => `フレーム ${place}`,
+    undecided: "未判定",
+    accepted: "承認済み",
   },
 );
 
@@ -78,17 +79,13 @@ function Item({ set, id, index, start, isCurrent, onGo }: ItemProps) {
   const t = useTexts(texts);
   const { number, time } = useFormats();
   const facts = factsOf(set, id);
+  const url = useThumbnail(id);
   const at = facts === null ? "" : time(facts.pts_s);
   const button = useRef<HTMLButtonElement>(null);
   // With arrow keys the focus goes along.
   useEffect(() => {
     if (isCurrent && button.current?.closest("nav")?.contains(document.activeElement) === true) button.current.focus();
   }, [isCurrent]);
-  const name = [
-    t.frame(number(index + 1), at),
-    ...(facts !== null && facts.nProposed > 0 ? [t.undecided(number(facts.nProposed))] : []),
-    ...(facts !== null && facts.nAccepted > 0 ? [t.accepted(number(facts.nAccepted))] : []),
-  ].join(", ");
   return (
     <button
       ref={button}
@@ -96,24 +93,29 @@ function Item({ set, id, index, start, isCurrent, onGo }: ItemProps) {
       className={styles["item"]}
       style={{ transform: `translateX(${start}px)` }}
       aria-current={isCurrent}
-      aria-label={name}
-      title={name}
       tabIndex={isCurrent ? 0 : -1}
       onClick={() => onGo(id)}
     >
-      <img src={thumbnailUrl(id)} alt="" loading="lazy" draggable={false} />
+      {typeof url === "string" ? <img src={url} alt="" draggable={false} /> : <span className={styles["picture"]} />}
+      <span className="visually-hidden">{t.frame(number(index + 1))}</span>
       <span className={styles["facts"]}>
         <span>{at}</span>
         <span className={styles["marks"]}>
-          {facts !== null && facts.nAccepted > 0 && (
-            <span className={styles["accepted"]}>
-              <Check aria-hidden />
-              {number(facts.nAccepted)}
-            </span>
-          )}
-          {facts !== null && facts.nProposed > 0 && <span className={styles["undecided"]}>◌ {number(facts.nProposed)}</span>}
+          {facts !== null && facts.nAccepted > 0 && <Mark status="accepted" n={number(facts.nAccepted)} label={t.accepted} />}
+          {facts !== null && facts.nProposed > 0 && <Mark status="proposed" n={number(facts.nProposed)} label={t.undecided} />}
         </span>
       </span>
     </button>
+  );
+}
+
+/** How many objects have a status. */
+function Mark({ status, n, label }: { readonly status: Status; readonly n: string; readonly label: string }) {
+  return (
+    <span className={styles["mark"]} title={`${n} ${label}`}>
+      <StatusIcon status={status} />
+      {n}
+      <span className="visually-hidden"> {label}</span>
+    </span>
   );
 }

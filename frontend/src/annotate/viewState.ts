@@ -14,11 +14,13 @@ interface ViewState {
   readonly doesBoxAsk: boolean;
   /** The class of what is drawn next. */
   readonly currentClass: string | null;
+  /** The change whose conflict a person wants to settle later. */
+  readonly putOff: number | null;
   /** What was done last, in words. */
   readonly note: string;
   readonly select: (ids: readonly string[]) => void;
   readonly toggleHidden: (ids: readonly string[]) => void;
-  readonly change: (changes: Partial<Pick<ViewState, "tool" | "areMasksShown" | "isPeeking" | "doesBoxAsk" | "currentClass" | "note">>) => void;
+  readonly change: (changes: Partial<Pick<ViewState, "tool" | "areMasksShown" | "isPeeking" | "doesBoxAsk" | "currentClass" | "putOff" | "note">>) => void;
 }
 
 export const useView = create<ViewState>()((set) => ({
@@ -29,6 +31,7 @@ export const useView = create<ViewState>()((set) => ({
   isPeeking: false,
   doesBoxAsk: false,
   currentClass: null,
+  putOff: null,
   note: "",
   select: (selected) => set({ selected }),
   /** Hide all of them, or show all when none of them is shown. */

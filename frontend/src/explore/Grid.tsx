@@ -81,8 +81,10 @@ export function Grid({ table, shown, selection, onSelection, active, onActive, o
   // Another list begins at its top.
   const first = ids[0];
   const { scrollTo } = scroll;
-  // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the list is not read, its change is what counts
-  useEffect(() => scrollTo(0), [first, scrollTo]);
+  useEffect(() => {
+    scrollTo(0);
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the list is not read, its change is what counts
+  }, [first, scrollTo]);
 
   const onClick = (event: MouseEvent) => {
     const id = frameAt(event);

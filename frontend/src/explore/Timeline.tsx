@@ -66,6 +66,7 @@ function lanesOf(videos: readonly Video[], table: FrameTable, shown: Shown): Lan
     else rows.push(row);
   });
   const kept = new Set(shown.ids);
+  const isMatch = (id: string) => (shown.hits.size === 0 ? kept.has(id) : (shown.hits.get(id)?.band ?? "none") !== "none");
   const scores = [...shown.hits.values()].map((hit) => hit.score);
   const lowest = scores.reduce((a, b) => Math.min(a, b), Infinity);
   const highest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -83,7 +84,7 @@ function lanesOf(videos: readonly Video[], table: FrameTable, shown: Shown): Lan
     }
     if (frameIds.length === 0) return [];
     const points = frameIds.map((id, i) => ({ ptsS: times[i] ?? 0, height: heightOf(id) }));
-    const n = frameIds.filter((id) => kept.has(id)).length;
+    const n = frameIds.filter(isMatch).length;
     return [{ video, points, n, isScored: shown.hits.size > 0, frameIds, times }];
   });
 }

@@ -52,7 +52,9 @@ export function useGridScroll(rowHeight: number): readonly [RefObject<HTMLDivEle
       window.clearTimeout(rest);
     };
   }, []);
-  const scrollTo = useCallback((top: number) => ref.current?.scrollTo({ top }), []);
+  const scrollTo = useCallback((top: number) => {
+    ref.current?.scrollTo({ top });
+  }, []);
   return [ref, { ...size, ...position, scrollTo }];
 }
 

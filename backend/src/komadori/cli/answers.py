@@ -36,6 +36,12 @@ class Page(Answer):
     next_cursor: str | None = None
 
 
+class Session(Answer):
+    """How the API is entered."""
+
+    has_ui: bool
+
+
 class Project(Answer):
     """A project."""
 

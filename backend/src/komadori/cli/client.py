@@ -24,6 +24,7 @@ from komadori.cli.answers import (
     Project,
     Revision,
     SearchAnswer,
+    Session,
     Upload,
     Video,
     Worker,
@@ -97,6 +98,10 @@ class ApiClient:
             return self._http.get("/readyz", timeout=2.0).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
+
+    def session(self) -> Session:
+        """How the API is entered, and whether it has a web UI."""
+        return self._get(Session, "/session")
 
     def projects(self) -> list[Project]:
         """All projects."""

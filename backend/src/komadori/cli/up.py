@@ -6,15 +6,18 @@ from pathlib import Path
 
 import komadori
 from komadori import bootstrap
-from komadori.cli import output
+from komadori.cli import browser, output
+from komadori.cli.client import ApiClient
 from komadori.cli.configuration import listening_address, read_settings
 from komadori.cli.home_lock import locked_home
 from komadori.cli.supervisor import Supervisor, check_port
 from komadori.core.disk import storage_errors
+from komadori.core.errors import KomadoriError
+from komadori.settings import Settings
 
 
-def run_up(host: str | None, port: int | None, home: Path | None) -> None:
-    """Prepare the home, hold it, and run all parts.
+def run_up(host: str | None, port: int | None, home: Path | None, *, is_shown: bool = False) -> None:
+    """Prepare the home, hold it, and run all parts; ``is_shown`` opens the web UI in a browser.
 
     Raises:
         ConflictError: The home or the port is in use, or a newer version made the database.
@@ -39,10 +42,27 @@ def run_up(host: str | None, port: int | None, home: Path | None) -> None:
                 output.line(f"Up after {waited}; {names} will begin without a restart. Ctrl+C stops it.")
             else:
                 output.line(f"Ready after {waited}. Ctrl+C stops it.")
+            _invite(settings, is_shown=is_shown)
             output.next_step("Next, in another terminal: komadori add VIDEO --wait")
 
         Supervisor(settings, host, port, _say).run(on_ready)
     output.line("Stopped.")
+
+
+def _invite(settings: Settings, *, is_shown: bool) -> None:
+    """Say where the web UI is, and open it if that was asked."""
+    token = settings.token.get_secret_value() if settings.token else None
+    try:
+        with ApiClient(settings.url, token) as api:
+            has_ui = api.session().has_ui
+    except KomadoriError:  # the API has just died, and is started again
+        has_ui = False
+    if has_ui:
+        output.line(f"In a browser: {browser.address(settings.url, token)}")
+    elif is_shown:
+        output.note("This installation has no web UI; in a checkout, `make ui` builds it.")
+    if has_ui and is_shown:
+        browser.open_page(browser.address(settings.url, None))
 
 
 def _say(part: str, text: str) -> None:

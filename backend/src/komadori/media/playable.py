@@ -54,10 +54,8 @@ def why_not_playable(mime: str, facts: VideoFacts, index: PacketIndex) -> str | 
             mime == MP4 and details["n_declared_frames"] == 0
         ),
         "Its times do not tell its frames apart.": index.is_ordinal,
-        "It begins before its own time 0.": facts.start_pts < 0,
-        "Its frames are shown later than its index says, so that browsers seek past some.": (
-            mime == MP4 and _is_shown_late(facts, index)
-        ),
+        "It does not begin at its own time 0, so that browsers mistake its length.": facts.start_pts != 0,
+        "Its times are so coarse that browsers seek past some frames.": _is_coarse(index),
     }
     return next((reason for reason, is_so in reasons.items() if is_so), None)
 
@@ -65,14 +63,15 @@ def why_not_playable(mime: str, facts: VideoFacts, index: PacketIndex) -> str | 
 def media_times_s(index: PacketIndex) -> NDArray[np.float64]:
     """(F,) seconds, by decode index: what ``requestVideoFrameCallback`` gives as ``mediaTime`` of each frame.
 
-    It is the presentation time to the microsecond. A late start stays in it; an edit list is in the index.
+    It is the presentation time to the microsecond. An edit list is in the index.
     """
     pts = index.pts[index.rows_in_presentation_order()]
     time_base = index.time_base
-    ticks = pts.astype(np.float64) * (time_base.numerator * _MICROSECONDS) / time_base.denominator
-    return np.rint(ticks) / _MICROSECONDS
+    microseconds = pts.astype(np.float64) * (time_base.numerator * _MICROSECONDS) / time_base.denominator
+    return np.rint(microseconds) / _MICROSECONDS
 
 
-def _is_shown_late(facts: VideoFacts, index: PacketIndex) -> bool:
-    """An MP4 file with reordered frames and no edit list: its keyframes are found too early by their dts."""
-    return facts.start_pts > 0 and bool(index.dts[0] == 0)
+def _is_coarse(index: PacketIndex) -> bool:
+    """Whether frames are one pts apart: a time between two is rounded, maybe to the next keyframe."""
+    pts = index.pts[index.rows_in_presentation_order()]
+    return len(pts) > 1 and int(np.diff(pts).min()) <= 1

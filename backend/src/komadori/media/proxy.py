@@ -10,13 +10,14 @@ hours of video are made in slices and go on where they stopped, and the parts ar
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from komadori.core.types import JsonDict
-from komadori.media.base import MediaLimits, VideoFacts
+from komadori.media.base import MediaLimits, VideoFacts, format_fraction
 from komadori.media.packet_index import DISCARD, KEY, PacketIndex
 from komadori.media.playable import PIXEL_FORMATS
 from komadori.media.probe import check_is_file
@@ -26,8 +27,11 @@ from komadori.media.segments import is_interlaced
 MISMATCH = "proxy-mismatch"
 """The code of the error for a proxy that has not the frames of its source."""
 
-_FINEST = 1_000_000
-"""Ticks a second; a finer time base does not fit into the times of an MP4 file."""
+_COARSEST, _FINEST = 10_000, 1_000_000
+"""Parts of a second: browsers seek past frames by coarser ones, finer ones do not fit into an MP4 file."""
+
+_FRAME_S = Fraction(1, 25)
+"""How long a frame is shown of which nothing is known."""
 
 _SHORT_SIDE, _LONG_SIDE = 540, 1920
 _PART_COST_S = 30.0
@@ -46,34 +50,34 @@ class Part:
     stop: int
 
 
-def proxy_timescale(index: PacketIndex) -> int:
-    """How many ticks a second the times of a proxy have: those of the source if that is possible."""
+def proxy_time_base(index: PacketIndex) -> Fraction:
+    """The time base of a proxy: a whole part of that of the source, if that is possible."""
     denominator = index.time_base.denominator
-    return min(denominator, _FINEST)
+    return Fraction(1, min(_FINEST, denominator * max(1, -(-_COARSEST // denominator))))
 
 
-def proxy_ticks(index: PacketIndex) -> NDArray[np.int64]:
+def proxy_pts(index: PacketIndex) -> NDArray[np.int64]:
     """(F,) strictly growing presentation times of the frames of a proxy, the first 0, by decode index.
 
     Times that do not grow, as where recordings were joined end to end, go on with the usual step.
     """
     pts = index.pts[index.rows_in_presentation_order()]
     since_first = pts - pts[:1]
-    if index.time_base.denominator <= _FINEST:
-        ticks = since_first * index.time_base.numerator
+    factor = index.time_base / proxy_time_base(index)
+    if factor.denominator == 1:
+        steps = np.diff(since_first * factor.numerator)
     else:
-        ticks = np.rint(since_first * (float(index.time_base) * _FINEST)).astype(np.int64)
-    steps = np.diff(ticks)
+        steps = np.diff(np.rint(since_first * float(factor)).astype(np.int64))
     forward = steps[steps > 0]
-    usual = max(1, int(np.median(forward))) if len(forward) else max(1, proxy_timescale(index) // 25)
+    usual = int(np.median(forward)) if len(forward) else round(_FRAME_S / proxy_time_base(index))
     grown = np.cumsum(np.where(steps > 0, steps, usual))
     return np.concatenate([[0], grown]).astype(np.int64)[: len(pts)]
 
 
 def proxy_times_s(index: PacketIndex) -> NDArray[np.float64]:
     """(F,) seconds: the media time of each frame of a proxy, to the microsecond, by decode index."""
-    ticks = proxy_ticks(index).astype(np.float64)
-    return np.rint(ticks * (_FINEST / proxy_timescale(index))) / _FINEST
+    microseconds = proxy_pts(index).astype(np.float64) * (_FINEST * float(proxy_time_base(index)))
+    return np.rint(microseconds) / _FINEST
 
 
 def proxy_size(facts: VideoFacts) -> tuple[int, int]:
@@ -152,8 +156,8 @@ def encode_part(
         "stream_index": facts.stream_index,
         "index": _packed(_window(index, part)),
         "first": part.first,
-        "ticks": proxy_ticks(index)[part.first : part.stop].tolist(),
-        "timescale": proxy_timescale(index),
+        "pts": proxy_pts(index)[part.first : part.stop].tolist(),
+        "time_base": format_fraction(proxy_time_base(index)),
         "size": list(proxy_size(facts)),
         "rotation": facts.rotation,
         "is_mirrored": facts.details["is_mirrored"],
@@ -183,7 +187,7 @@ def copy_video(
         "path": str(path),
         "stream_index": facts.stream_index,
         "index": _packed(index),
-        "timescale": proxy_timescale(index),
+        "time_base": format_fraction(proxy_time_base(index)),
         "max_pixels": _LIMITS.max_pixels,
     }
     roomy = replace(_LIMITS, max_file_bytes=2 * path.stat().st_size + _LIMITS.max_file_bytes)
@@ -207,7 +211,7 @@ def join_parts(
         "work": "join",
         "paths": [str(part) for part in parts],
         "index": _packed(index),
-        "timescale": proxy_timescale(index),
+        "time_base": format_fraction(proxy_time_base(index)),
         "max_pixels": _LIMITS.max_pixels,
     }
     roomy = replace(_LIMITS, max_file_bytes=2 * sum(part.stat().st_size for part in parts) + 1024**3)

@@ -4,7 +4,7 @@ import base64
 import errno
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -36,7 +36,7 @@ from komadori.media.confinement import send, serve
 from komadori.media.decode import DecodeStats, Source, decode_through
 from komadori.media.orientation import Orientation
 from komadori.media.packet_index import PacketIndex
-from komadori.media.proxy import MISMATCH, proxy_ticks
+from komadori.media.proxy import MISMATCH, proxy_pts
 from komadori.media.source import changed_source, demux, open_source, select_stream, stream_at
 from komadori.media.tone_map import tone_map
 
@@ -65,12 +65,12 @@ def work(request: JsonDict) -> JsonDict:
 
 
 def encode(request: JsonDict) -> JsonDict:
-    """Encode the frames from ``request["first"]`` on, one for each of ``request["ticks"]``."""
-    window, first, ticks = _index(request), int(request["first"]), request["ticks"]
+    """Encode the frames from ``request["first"]`` on, one for each of ``request["pts"]``."""
+    window, first, pts = _index(request), int(request["first"]), request["pts"]
     source = Source(
         Path(request["path"]), int(request["stream_index"]), window, int(request["max_pixels"]), n_threads=1
     )
-    decoded = decode_through(source, range(first, first + len(ticks)), DecodeStats())
+    decoded = decode_through(source, range(first, first + len(pts)), DecodeStats())
     shown: Iterable[_Shown] = ((picture.decode_index, picture.frame) for picture in decoded)
     if request["is_interlaced"]:
         shown = _deinterlaced(shown)
@@ -79,9 +79,9 @@ def encode(request: JsonDict) -> JsonDict:
     n_repeated = 0
     with _output(request) as container:
         encoder: _Encoder | None = None
-        for place, (frame, is_repeated) in enumerate(_without_gaps(shown, shaper, first, len(ticks))):
-            encoder = encoder or _Encoder(container, size, int(request["timescale"]), shaper.colour)
-            encoder.write(frame, ticks[place] - ticks[0])
+        for place, (frame, is_repeated) in enumerate(_without_gaps(shown, shaper, first, len(pts))):
+            encoder = encoder or _Encoder(container, size, Fraction(request["time_base"]), shaper.colour)
+            encoder.write(frame, pts[place] - pts[0])
             n_repeated += is_repeated
             if place % _KEYFRAME_EVERY == _KEYFRAME_EVERY - 1:
                 send({"kind": "progress", "n_frames": _KEYFRAME_EVERY})
@@ -92,8 +92,8 @@ def encode(request: JsonDict) -> JsonDict:
 
 def join(request: JsonDict) -> JsonDict:
     """Join the files ``request["paths"]``, whose frames follow each other."""
-    ticks, paths = proxy_ticks(_index(request)).tolist(), [Path(path) for path in request["paths"]]
-    durations, max_pixels, place = _durations(ticks), int(request["max_pixels"]), 0
+    pts, paths = proxy_pts(_index(request)).tolist(), [Path(path) for path in request["paths"]]
+    durations, max_pixels, place = _durations(pts), int(request["max_pixels"]), 0
     with _output(request) as container:
         stream: VideoStream | None = None
         for path in paths:
@@ -101,30 +101,30 @@ def join(request: JsonDict) -> JsonDict:
                 source = select_stream(part, path)
                 stream = stream or _copied_stream(container, source, request)
                 for packet in demux(part, source):
-                    if place < len(ticks):
-                        _mux(container, stream, packet, (ticks[place], ticks[place], durations[place]))
+                    if place < len(pts):
+                        _mux(container, stream, packet, (pts[place], pts[place], durations[place]))
                     place += 1
-    _check_frames(request, ticks)
+    _check_frames(request, pts)
     return {}
 
 
 def copy(request: JsonDict) -> JsonDict:
     """Copy the packets of the source, with times that begin at 0."""
     index, path = _index(request), Path(request["path"])
-    ticks = proxy_ticks(index)
+    pts = proxy_pts(index)
     frame_of = index.decode_index  # every packet is shown, see can_be_copied
-    shown_at, durations = ticks[frame_of], np.array(_durations(ticks.tolist()))[frame_of]
+    shown_at, durations = pts[frame_of], np.array(_durations(pts.tolist()))[frame_of]
     # Packets are decoded in the order of the file: each no later than it is shown, and all evenly.
-    early = int(np.max(ticks - shown_at))
+    early = int(np.max(pts - shown_at))
     with open_source(path, max_pixels=int(request["max_pixels"])) as container, _output(request) as target:
         source = stream_at(container, int(request["stream_index"]), path)
         stream = _copied_stream(target, source, request)
         for row, packet in enumerate(demux(container, source)):
             if row >= len(index) or packet.size != index.sizes[row]:
                 raise changed_source(path)
-            when = int(shown_at[row]), int(ticks[row]) - early, int(durations[row])
+            when = int(shown_at[row]), int(pts[row]) - early, int(durations[row])
             _mux(target, stream, packet, when)
-    _check_frames(request, ticks.tolist())
+    _check_frames(request, pts.tolist())
     return {}
 
 
@@ -204,22 +204,22 @@ class _Encoder:
     """Writes pictures into an MP4 file as VP9."""
 
     def __init__(
-        self, container: OutputContainer, size: tuple[int, int], timescale: int, matrix: int
+        self, container: OutputContainer, size: tuple[int, int], time_base: Fraction, matrix: int
     ) -> None:
         self._container = container
         stream = container.add_stream(_ENCODER, options=_OPTIONS)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
-        self._time_base = stream.time_base = Fraction(1, timescale)
+        self._time_base = stream.time_base = time_base
         context = stream.codec_context
         context.time_base = self._time_base
         context.bit_rate = 0  # the quality alone decides
         context.colorspace, context.color_range = matrix, LIMITED_RANGE
         self._stream = stream
 
-    def write(self, frame: VideoFrame, tick: int) -> None:
-        """Encode a picture that is shown at that tick."""
-        frame.pts, frame.time_base = tick, self._time_base
+    def write(self, frame: VideoFrame, pts: int) -> None:
+        """Encode a picture that is shown then."""
+        frame.pts, frame.time_base = pts, self._time_base
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
@@ -293,7 +293,8 @@ def _from_planes(packed: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> V
 @contextmanager
 def _output(request: JsonDict) -> Iterator[OutputContainer]:
     """The new MP4 file; what the disk does not take is an error of the storage."""
-    options = {"video_track_timescale": str(request["timescale"]), "fflags": "+bitexact"}
+    units = Fraction(request["time_base"]).denominator
+    options = {"video_track_timescale": str(units), "fflags": "+bitexact"}
     try:
         with av.open(request["out"], "w", format="mp4", options=options) as container:
             yield container
@@ -306,11 +307,9 @@ def _output(request: JsonDict) -> Iterator[OutputContainer]:
         ) from exc
 
 
-def _copied_stream(
-    container: OutputContainer, source: VideoStream, request: Mapping[str, int]
-) -> VideoStream:
+def _copied_stream(container: OutputContainer, source: VideoStream, request: JsonDict) -> VideoStream:
     stream = container.add_stream_from_template(source, opaque=True)
-    stream.time_base = Fraction(1, request["timescale"])
+    stream.time_base = Fraction(request["time_base"])
     return stream
 
 
@@ -324,25 +323,25 @@ def _mux(
     container.mux_one(packet)
 
 
-def _durations(ticks: Sequence[int]) -> list[int]:
+def _durations(pts: Sequence[int]) -> list[int]:
     """How long each frame is shown; the last one as long as is usual, for players hide what lasts no time."""
-    steps = np.diff(ticks).tolist()
+    steps = np.diff(pts).tolist()
     return [*steps, max(1, int(np.median(steps))) if steps else 1]
 
 
-def _check_frames(request: JsonDict, ticks: Sequence[int]) -> None:
+def _check_frames(request: JsonDict, expected: Sequence[int]) -> None:
     """Make sure that the file that was written has each frame once, at its time."""
     path = Path(request["out"])
     with open_source(path, max_pixels=int(request["max_pixels"])) as container:
         stream = select_stream(container, path)
         shown = [p.pts for p in demux(container, stream) if not p.is_discard and p.pts is not None]
-        unit = int(request["timescale"]) * Fraction(stream.time_base or 0)
+        unit = (stream.time_base or Fraction()) / Fraction(request["time_base"])
     found = [pts * unit for pts in sorted(shown)]
-    if found == list(ticks):
+    if found == list(expected):
         return
-    place = next((k for k, (a, b) in enumerate(zip(found, ticks, strict=False)) if a != b), len(found))
+    place = next((k for k, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), len(found))
     raise MediaError(
-        f"Expected a proxy of {len(ticks)} frames, each at its time, got {len(found)}; "
+        f"Expected a proxy of {len(expected)} frames, each at its time, got {len(found)}; "
         f"frame {place} is the first that differs.",
         hint="Report this: it is a defect. The video itself is untouched.",
         code=MISMATCH,

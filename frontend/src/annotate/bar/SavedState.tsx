@@ -3,6 +3,7 @@ import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
 import { Menu } from "../parts/Menu";
 import { outbox, useOutboxVersion } from "../saving/session";
+import { useView } from "../viewState";
 import styles from "./CanvasBar.module.css";
 
 const texts = defineTexts(
@@ -11,6 +12,7 @@ const texts = defineTexts(
     saving: "Saving…",
     stalled: (n: string) => `${n} unsaved: waiting for the server`,
     failed: (n: string) => `${n} unsaved`,
+    compare: "Compare with what somebody else did…",
     retry: "Try again",
     discard: "Give up what was refused",
   },
@@ -19,6 +21,7 @@ const texts = defineTexts(
     saving: "保存中…",
     stalled: (n: string) => `未保存 ${n} 件：サーバーを待っています`,
     failed: (n: string) => `未保存 ${n} 件`,
+    compare: "他の人の変更と比較…",
     retry: "再試行",
     discard: "拒否された変更を破棄",
   },
@@ -36,6 +39,7 @@ export function SavedState() {
   const text = state === "saved" || state === "saving" ? t[state] : t[state](number(nUnsaved));
   if (state === "failed") {
     const items = [
+      ...(outbox.conflict === null ? [] : [{ label: t.compare, onSelect: () => useView.getState().change({ putOff: null }) }]),
       { label: t.retry, onSelect: () => outbox.retry() },
       { label: t.discard, onSelect: () => outbox.discardFailed() },
     ];

@@ -17,7 +17,7 @@ const texts = defineTexts(
   {
     objects: "Objects",
     minScore: "Score from",
-    nBelow: (n: string) => `${n} proposals below it are not shown.`,
+    nBelow: (n: number, text: string) => (n === 1 ? "1 proposal below it is not shown." : `${text} proposals below it are not shown.`),
     showAll: "Show all",
     none: "Nothing has been found or drawn in this frame.",
     allBelow: "All proposals of this frame are below the score.",
@@ -26,7 +26,7 @@ const texts = defineTexts(
   {
     objects: "物体",
     minScore: "スコア下限",
-    nBelow: (n: string) => `下限未満の候補 ${n} 件は非表示です。`,
+    nBelow: (_n: number, text: string) => `下限未満の候補 ${text} 件は非表示です。`,
     showAll: "すべて表示",
     none: "このフレームにはまだ物体がありません。",
     allBelow: "このフレームの候補はすべてスコア下限未満です。",
@@ -67,7 +67,7 @@ export function ObjectPanel({ project, view, children, ...rest }: Props) {
         <Range label={t.minScore} value={minScore} min={0} max={1} step={0.01} text={minScore.toFixed(2)} onChange={(score) => setMinScore(project, score)} />
         {view.nBelow > 0 && (
           <p className={styles["below"]}>
-            {t.nBelow(number(view.nBelow))}{" "}
+            {t.nBelow(view.nBelow, number(view.nBelow))}{" "}
             <button type="button" className={styles["link"]} onClick={() => setMinScore(project, 0)}>
               {t.showAll}
             </button>

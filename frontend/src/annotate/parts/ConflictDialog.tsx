@@ -7,8 +7,9 @@ import type { Box } from "@/masks/types";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import type { Entry } from "../api";
-import { applied } from "../saving/changes";
+import { applied, idsOf } from "../saving/changes";
 import { outbox, useOutboxVersion } from "../saving/session";
+import { useView } from "../viewState";
 import styles from "./ConflictDialog.module.css";
 import { StatusIcon, statusTexts } from "./StatusIcon";
 
@@ -37,10 +38,14 @@ const texts = defineTexts(
 export function ConflictDialog() {
   const t = useTexts(texts);
   useOutboxVersion();
+  const putOff = useView((view) => view.putOff);
+  const change = useView((view) => view.change);
   const task = outbox.conflict;
-  if (task?.theirs === undefined) return null;
-  const { theirs, change } = task;
-  const [mine = theirs] = applied([theirs], { ...change, ...(change.kind === "edit" && { id: theirs.id }), ...(change.kind === "revert" && { id: theirs.id }) });
+  if (task?.theirs === undefined || task.key === putOff) return null;
+  const { theirs } = task;
+  // A new object has another name on this page.
+  const named = { ...theirs, id: idsOf(task.change)[0] ?? theirs.id };
+  const [mine = theirs] = applied([named], task.change);
   const footer = (
     <>
       <Button onClick={() => outbox.resolve(task, "theirs")}>{t.keepTheirs}</Button>
@@ -50,8 +55,7 @@ export function ConflictDialog() {
     </>
   );
   return (
-    // It has to be answered: closing it would leave the object unsaved.
-    <Dialog kind="wide" open onOpenChange={() => undefined} title={t.title} footer={footer}>
+    <Dialog kind="wide" open onOpenChange={() => change({ putOff: task.key })} title={t.title} footer={footer}>
       <p>{t.why(theirs.changed_by ?? t.someone)}</p>
       <div className={styles["sides"]}>
         <Side title={t.theirs} entry={theirs} around={[theirs, mine]} />

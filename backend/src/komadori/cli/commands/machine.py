@@ -36,14 +36,15 @@ def up(
     home: Annotated[
         Path | None, typer.Option(metavar="DIR", show_default="KOMADORI_HOME", help="The folder of all data.")
     ] = None,
+    is_shown: Annotated[bool, typer.Option("--open", help="Open the web UI in a browser.")] = False,
 ) -> None:
-    """Run everything on this machine: API, three workers, broker and database.
+    """Run everything on this machine: API with web UI, three workers, broker and database.
 
     Stops with Ctrl+C. What dies is started again; logs are in the home.
     """
     from komadori.cli.up import run_up
 
-    run_up(host, port, home)
+    run_up(host, port, home, is_shown=is_shown)
 
 
 def worker(
@@ -120,8 +121,11 @@ def demo(
     seed: Annotated[
         int, typer.Option(min=0, metavar="N", help="Of the synthetic video; another one, another video.")
     ] = 8,
+    is_shown: Annotated[
+        bool, typer.Option("--open", help="Then open the web UI in a browser, and stop with Ctrl+C.")
+    ] = False,
 ) -> None:
     """Take a synthetic and a real video the whole way, measure, then stop."""
     from komadori.cli.demo import story
 
-    story.tell(folder, home, models, seed)
+    story.tell(folder, home, models, seed, is_shown=is_shown)

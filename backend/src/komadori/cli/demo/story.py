@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import komadori
-from komadori.cli import following, output
+from komadori.cli import browser, following, output
 from komadori.cli.answers import Annotation, Frame, Job, SearchAnswer, Video
 from komadori.cli.client import ApiClient
 from komadori.cli.configuration import read_settings
@@ -19,8 +19,10 @@ from komadori.cli.demo.gallery import ShownSearch
 from komadori.cli.demo.models import Choice, DemoModels, choose
 from komadori.cli.demo.narration import Narration
 from komadori.cli.demo.quality import ComparedFrame, MaskQuality, SearchQuality
+from komadori.cli.demo.system import DemoSystem
 from komadori.cli.demo.workspace import claimed
 from komadori.cli.options import DEFAULT_PROJECT
+from komadori.core.errors import DependencyError
 from komadori.core.types import AnnotationStatus, JsonDict
 from komadori.demo_world.kinds import Kind, kinds
 from komadori.demo_world.truth import Truth
@@ -35,7 +37,7 @@ _COMPARED = 12
 _OVERLAYS = 4
 
 
-def tell(folder: Path, home: Path | None, models: DemoModels, seed: int) -> None:
+def tell(folder: Path, home: Path | None, models: DemoModels, seed: int, *, is_shown: bool = False) -> None:
     """Run the demo and leave its results in a folder.
 
     Args:
@@ -43,10 +45,11 @@ def tell(folder: Path, home: Path | None, models: DemoModels, seed: int) -> None
         home: Where the data go; inside ``folder`` when None.
         models: Which to use.
         seed: Of the generated video; another one shows other things in other places.
+        is_shown: Whether the web UI is opened in a browser at the end, and all goes on until Ctrl+C.
 
     Raises:
         ConflictError: A folder holds something that no demo made.
-        DependencyError: What makes or carries a video is not installed.
+        DependencyError: What makes or carries a video is not installed, or the web UI to show it with.
         JobFailedError: A step did not end well.
     """
     real = clips.real_video()
@@ -57,7 +60,8 @@ def tell(folder: Path, home: Path | None, models: DemoModels, seed: int) -> None
         data.mkdir(exist_ok=True)
         # The video is made while the models load.
         beside = stack.enter_context(ThreadPoolExecutor(1))
-        Story(results, beside.submit(clips.generate, results, seed), real, choice).tell(data)
+        story = Story(results, beside.submit(clips.generate, results, seed), real, choice)
+        story.tell(data, is_shown=is_shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Story:
             "quality": {},
         }
 
-    def tell(self, home: Path) -> None:
+    def tell(self, home: Path, *, is_shown: bool) -> None:
         """All steps, then where to look."""
         began_s = time.monotonic()
         output.line("Komadori demo: videos become a labelled dataset.")
@@ -96,17 +100,27 @@ class Story:
         with ExitStack() as stack:
             with self._step("start", "Start the API, three workers, a broker and a database"):
                 with output.spinner("the models load"):
-                    api = stack.enter_context(system.running(home, self._choice.settings))
+                    running = stack.enter_context(system.running(home, self._choice.settings))
                 self._say(f"Models: {self._choice.remark}")
-            self._work(api)
+                if is_shown:
+                    _check_ui(running.api)
+            self._work(running.api)
+            if is_shown:
+                self._write_summary()
+                self._point_out(time.monotonic() - began_s)
+                _show(running)
             with self._step("stop", "Stop what was started"):
                 with output.spinner("the workers finish"):
                     stack.close()
                 self._say("All processes have ended.")
+        self._write_summary()
+        if not is_shown:
+            self._point_out(time.monotonic() - began_s)
+
+    def _write_summary(self) -> None:
         self._facts["timings_s"] = {name: round(s, 3) for name, s in self._narration.timings_s.items()}
         summary = json.dumps(self._facts, indent=2, ensure_ascii=False)
         (self._folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
-        self._point_out(time.monotonic() - began_s)
 
     def _work(self, api: ApiClient) -> None:
         synthetic, real, truth = self._add(api)
@@ -336,6 +350,24 @@ class Story:
                 output.line(f"  {name:<16} {what}")
         output.line()
         output.line("Next, with a video of your own: komadori up, then komadori add VIDEO --wait")
+
+
+def _check_ui(api: ApiClient) -> None:
+    if not api.session().has_ui:
+        raise DependencyError(
+            "This installation has no web UI to show the demo with.",
+            hint="In a checkout, `make ui` builds it; without --open the demo needs none.",
+            code="no-ui",
+        )
+
+
+def _show(running: DemoSystem) -> None:
+    page = browser.address(running.api.url, None)
+    output.line()
+    output.line(f"In a browser: {page} (Ctrl+C stops it)")
+    output.line()
+    browser.open_page(page)
+    running.wait()
 
 
 def _measured(searches: Sequence[ShownSearch]) -> SearchQuality:

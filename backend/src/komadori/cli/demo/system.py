@@ -4,9 +4,11 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from komadori.cli.child_process import ChildProcess
@@ -20,9 +22,29 @@ _STOP_S = 90.0
 _LOOK_EVERY_S = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class DemoSystem:
+    """A Komadori that runs; ``api`` is a client of it."""
+
+    api: ApiClient
+    process: ChildProcess
+
+    def wait(self) -> None:
+        """Until Ctrl+C or SIGTERM, or until it ends by itself."""
+        is_asked = threading.Event()
+        wanted = (signal.SIGINT, signal.SIGTERM)
+        former = {number: signal.signal(number, lambda *_: is_asked.set()) for number in wanted}
+        try:
+            while self.process.reap() is None and not is_asked.wait(_LOOK_EVERY_S):
+                pass
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
 @contextmanager
-def running(home: Path, models: Mapping[str, str]) -> Iterator[ApiClient]:
-    """Start everything, give a client of it when all is ready, and stop it at the end.
+def running(home: Path, models: Mapping[str, str]) -> Iterator[DemoSystem]:
+    """Start everything, give it when all is ready, and stop it at the end.
 
     Args:
         home: An empty folder.
@@ -46,7 +68,7 @@ def running(home: Path, models: Mapping[str, str]) -> Iterator[ApiClient]:
     try:
         with ApiClient(f"http://{_HOST}:{port}") as api:
             _await_ready(system, api)
-            yield api
+            yield DemoSystem(api, system)
     finally:
         _stop(system)
 

@@ -6,15 +6,15 @@ decoder are the tracker's own. The decoder runs in float32: it is small, and a p
 be off by some pixels.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from komadori.core import masks
-from komadori.core.masks import Rle
 from komadori.core.types import ClickPrompt, Image, Refinement
 from komadori.ml.manifest import read_model_type
 from komadori.ml.segmenters._sam3_features import ImageEncoder, RecentImages
@@ -55,13 +55,6 @@ def load_tracker(directory: Path, runtime: TorchRuntime) -> Any:
     return model
 
 
-@dataclass(frozen=True, slots=True)
-class _ClickFeatures:
-    """What the decoder reads of a frame: maps (1, C, h, w) float32, finest first."""
-
-    levels: list[torch.Tensor]
-
-
 class ClickDecoder:
     """Makes masks of clicks.
 
@@ -73,7 +66,7 @@ class ClickDecoder:
     def __init__(self, model: Any, images: ImageEncoder) -> None:
         self._model = model
         self._images = images
-        self._recent: RecentImages[_ClickFeatures] = RecentImages(KEPT_IMAGES)
+        self._recent: RecentImages[list[torch.Tensor]] = RecentImages(KEPT_IMAGES)
 
     def refine(self, image: Image, prompt: ClickPrompt) -> Refinement:
         """The best mask for a prompt that was checked.
@@ -84,7 +77,7 @@ class ClickDecoder:
         size_hw = image.shape[:2]
         is_ambiguous = len(prompt.points_xy) == 1 and prompt.box_xyxy is None and prompt.mask is None
         outputs = self._model(
-            image_embeddings=self._features(image).levels,
+            image_embeddings=self._levels(image),
             multimask_output=is_ambiguous,
             **self._inputs(prompt, size_hw),
         )
@@ -96,22 +89,14 @@ class ClickDecoder:
         mask = (logits[0, 0] > 0).cpu().numpy()
         return Refinement(masks.encode(mask), float(scores[best].clamp(0, 1)))
 
-    def _features(self, image: Image) -> _ClickFeatures:
-        features = self._recent.find(image)
-        if features is None:
-            features = self._encode(image)
-            self._recent.keep(image.copy(), features)
-        return features
-
-    def _encode(self, image: Image) -> _ClickFeatures:
-        model, decoder = self._model, self._model.mask_decoder
-        hidden = self._images.encode(image, keep=True).hidden
-        assert hidden is not None
-        coarse_hw = model.prompt_encoder.image_embedding_size
-        maps, _positions = model.vision_encoder.neck(hidden.unflatten(1, coarse_hw).permute(0, 3, 1, 2))
-        fine, middle, coarse = (level.float() for level in maps[: len(model.backbone_feature_sizes)])
-        coarse = coarse + model.no_memory_embedding.reshape(1, -1, 1, 1)
-        return _ClickFeatures([decoder.conv_s0(fine), decoder.conv_s1(middle), coarse])
+    def _levels(self, image: Image) -> list[torch.Tensor]:
+        levels = self._recent.find(image)
+        if levels is None:
+            hidden = self._images.encode(image, keep=True).hidden
+            assert hidden is not None
+            levels = decoder_levels(self._model, hidden)
+            self._recent.keep(image.copy(), levels)
+        return levels
 
     def _inputs(self, prompt: ClickPrompt, size_hw: tuple[int, int]) -> dict[str, torch.Tensor]:
         """The prompt as the decoder's prompt encoder reads it, in pixels of the encoded frame."""
@@ -124,15 +109,33 @@ class ClickDecoder:
         if prompt.box_xyxy is not None:
             inputs["input_boxes"] = torch.from_numpy(prompt.box_xyxy)[None, None] * scale.repeat(2)
         if prompt.mask is not None:
-            inputs["input_masks"] = _as_logits(prompt.mask, encoder.mask_input_size)
+            inputs["input_masks"] = as_logits(masks.decode(prompt.mask)[None], encoder.mask_input_size)
         return {name: value.to(self._model.device) for name, value in inputs.items()}
 
 
-def _as_logits(mask: Rle, size_hw: tuple[int, int]) -> torch.Tensor:
-    """A mask as one that the decoder could have made before, (1, 1, h, w)."""
-    pixels = torch.from_numpy(np.ascontiguousarray(masks.decode(mask))).float()
+def decoder_levels(model: Any, hidden: torch.Tensor) -> list[torch.Tensor]:
+    """What the decoder reads of N frames: maps (N, C, h, w) float32, finest first.
+
+    Args:
+        model: A ``Sam3TrackerModel``.
+        hidden: (N, h * w, C) what the backbone gave for the frames.
+    """
+    decoder = model.mask_decoder
+    places = hidden.unflatten(1, model.prompt_encoder.image_embedding_size).permute(0, 3, 1, 2)
+    maps, _positions = model.vision_encoder.neck(places)
+    fine, middle, coarse = (level.float() for level in maps[: len(model.backbone_feature_sizes)])
+    coarse = coarse + model.no_memory_embedding.reshape(1, -1, 1, 1)
+    return [decoder.conv_s0(fine), decoder.conv_s1(middle), coarse]
+
+
+def as_logits(found: NDArray[np.bool_], size_hw: tuple[int, int]) -> torch.Tensor:
+    """Masks (N, H, W) as ones that the decoder could have made before, (N, 1, h, w)."""
     share = torch.nn.functional.interpolate(
-        pixels[None, None], size=size_hw, mode="bilinear", align_corners=False, antialias=True
+        torch.from_numpy(np.ascontiguousarray(found)).float()[:, None],
+        size=size_hw,
+        mode="bilinear",
+        align_corners=False,
+        antialias=True,
     )
     return (2 * share - 1) * MASK_LOGIT
 

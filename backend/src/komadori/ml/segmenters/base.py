@@ -76,7 +76,7 @@ class ClickSegmenter(Protocol):
 
         Raises:
             InputError: The prompt names no object, or something outside the image.
-            DependencyError: The checkpoint has no part that answers clicks.
+            DependencyError: The segmenter answers no clicks.
         """
 
 
@@ -111,9 +111,8 @@ class _ConceptsOnly:
 def no_click_model(model_id: str) -> DependencyError:
     """The error for a segmenter that knows concepts only."""
     return DependencyError(
-        f"The segmenter {model_id} finds concepts in words, but has no part that answers clicks.",
-        hint="Name a checkpoint with a tracker as KOMADORI_SEGMENTER, such as facebook/sam3; "
-        "until then draw the mask by hand.",
+        f"The segmenter {model_id} finds concepts, but answers no clicks.",
+        hint="Name one that does as KOMADORI_SEGMENTER, such as facebook/sam3, or draw the mask by hand.",
         code="no-click-model",
     )
 

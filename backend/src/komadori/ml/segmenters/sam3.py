@@ -26,9 +26,10 @@ from komadori.ml.manifest import read_model_type
 from komadori.ml.segmenters import _inputs
 from komadori.ml.segmenters._sam3_clicks import ClickDecoder, load_tracker
 from komadori.ml.segmenters._sam3_detections import DetectionRules, read_detections
+from komadori.ml.segmenters._sam3_examples import ExampleClicks
 from komadori.ml.segmenters._sam3_features import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures
 from komadori.ml.segmenters._sam3_precision import keep_boxes_exact
-from komadori.ml.segmenters.base import ConceptSegmenter, check_click_prompt, no_click_model
+from komadori.ml.segmenters.base import ConceptSegmenter, check_click_prompt
 from komadori.ml.torch_runtime import TorchRuntime, choose_runtime, load_pretrained, require_safetensors
 
 DUPLICATE_IOU = 0.5
@@ -53,7 +54,7 @@ class Sam3Segmenter:
         runtime: Where the model is, and its number format.
         model_id: The model as a person would name it.
         model_revision: The commit of the checkpoint, or a hash of its files.
-        tracker: Its ``Sam3TrackerModel``, which answers clicks; None without one.
+        tracker: Its ``Sam3TrackerModel``, which answers clicks best; None without one.
         duplicate_iou: Of two masks of one prompt with a higher overlap (intersection over union), the
             one with the higher confidence stays. None keeps all, as plain transformers does.
     """
@@ -77,7 +78,7 @@ class Sam3Segmenter:
         keep_boxes_exact(model)
         self._model = model
         self._images = ImageEncoder(model, processor, keep_hidden=tracker is not None)
-        self._clicks = None if tracker is None else ClickDecoder(tracker, self._images)
+        self._clicks = ExampleClicks(self) if tracker is None else ClickDecoder(tracker, self._images)
         self._texts = TextEncoder(model, processor)
 
     def segment(
@@ -114,17 +115,15 @@ class Sam3Segmenter:
             return [self._segment_image(image, queries, rules, keep=keep) for image in images]
 
     def refine(self, image: Image, prompt: ClickPrompt) -> Refinement:
-        """See :meth:`ClickSegmenter.refine`; the confidence is the overlap that the model expects.
+        """See :meth:`ClickSegmenter.refine`.
 
-        The features of the last few frames that were clicked on are kept, apart from the others: a
-        further click costs the decoder alone.
+        A tracker answers with the overlap that it expects for the confidence. It keeps the features of
+        the last few frames that were clicked on apart from the others, so a further click costs its
+        decoder alone. Without a tracker the object is found by example.
 
         Raises:
             InputError: The prompt names no object, or something outside the image.
-            DependencyError: The checkpoint has no tracker.
         """
-        if self._clicks is None:
-            raise no_click_model(self.model_id)
         _inputs.check_images([image])
         check_click_prompt(prompt, image.shape[:2])
         with torch.inference_mode():
