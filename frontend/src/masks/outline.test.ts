@@ -1,10 +1,10 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { noise, randomOf, spansOf } from "../../tests/support/bitmaps";
-import { polygon } from "./draw";
+import { polygon, sweep } from "./draw";
 import { outlineOf, type Outline } from "./outline";
 import { smoothed } from "./simplify";
-import { emptySpans, union, difference, intersection, type Spans } from "./spans";
+import { area, emptySpans, union, difference, intersection, type Spans } from "./spans";
 
 function linesOf({ corners, ends }: Outline): number[][] {
   return Array.from(ends, (end, i) => [...corners.subarray(i === 0 ? 0 : ends[i - 1], end)]);
@@ -48,6 +48,15 @@ describe("outlineOf", () => {
 });
 
 describe("smoothed", () => {
+  const disc = sweep(100, 100, { x: 50, y: 50 }, { x: 50, y: 50 }, 80);
+  it("draws a disc by a few corners, as far beside it as it may", () => {
+    const exact = outlineOf(disc).corners.length;
+    const [fine = [], coarse = []] = [0.5, 2].map((tolerance) => smoothed(outlineOf(disc), tolerance)[0]);
+    expect(fine.length).toBeLessThan(exact / 4);
+    expect(coarse.length).toBeLessThan(fine.length);
+    const lost = area(difference(disc, filled(100, 100, [fine])));
+    expect(lost / area(disc)).toBeLessThan(0.02);
+  });
   it("makes a straight line of a stair", () => {
     const [line] = smoothed(outlineOf(spansOf(["#....", "##...", "###..", "####.", "#####"])), 0.4);
     expect(line?.length).toBeLessThanOrEqual(2 * 8);

@@ -1,11 +1,11 @@
 import { columnsOf } from "./columns";
 import type { Spans } from "./spans";
 
-/** The edges of an object as closed lines along the edges of its pixels; holes and parts have lines of their own. */
+/** The outline of an object along the edges of its pixels: one ring for each part, and one for each hole. */
 export interface Outline {
-  /** The corners x, y, x, y and so on, line after line; vertical and horizontal edges alternate. */
+  /** The corners x, y, x, y and so on, ring after ring; vertical and horizontal edges alternate. */
   readonly corners: Int32Array;
-  /** Where each line ends in `corners`. */
+  /** Where each ring ends in `corners`. */
   readonly ends: Int32Array;
 }
 
@@ -13,8 +13,8 @@ export interface Outline {
  * The outline of an object; filled by the even-odd rule it is the object again.
  *
  * A sweep over the columns. At each left edge of a column, rows where the object begins or ends in just one of the two
- * columns are the ends of vertical edges, in pairs. A horizontal edge goes on while the object begins (or ends) at
- * the same row in the next column.
+ * columns are the ends of vertical edges, in pairs. A horizontal edge goes on while the object begins or ends at
+ * the same row in the next column; where two pixels meet at a corner only, rings cross there.
  */
 export function outlineOf(spans: Spans): Outline {
   const { first, offsets, bounds } = columnsOf(spans);
@@ -45,7 +45,7 @@ export function outlineOf(spans: Spans): Outline {
     while (left < leftEnd || right < rightEnd) {
       const above = left < leftEnd ? (bounds[left] ?? 0) : Infinity;
       const below = right < rightEnd ? (bounds[right] ?? 0) : Infinity;
-      if (above === below && left % 2 === right % 2) {
+      if (above === below) {
         opened[right] = opened[left] ?? 0;
         left += 1;
         right += 1;

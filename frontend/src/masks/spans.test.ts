@@ -4,7 +4,7 @@ import fixtures from "../../tests/fixtures/masks.json";
 import { noise, randomOf, rowsOf, spansOf } from "../../tests/support/bitmaps";
 import { componentsOf } from "./components";
 import { decode, encode } from "./rle";
-import { area, contains, difference, intersection, union } from "./spans";
+import { area, boxOf, contains, difference, intersection, union } from "./spans";
 import type { CocoRle } from "./types";
 
 const rle = ({ size: [height = 0, width = 0], counts }: { size: number[]; counts: string }): CocoRle => ({ size: [height, width], counts });
@@ -29,7 +29,16 @@ describe("contains", () => {
   });
 });
 
+describe("boxOf", () => {
+  it("reaches from edge to edge when a span goes on in the next column", () => {
+    expect(boxOf(spansOf([".#", "..", "#."]))).toEqual([0, 0, 2, 3]);
+  });
+});
+
 describe("componentsOf", () => {
+  it("takes pixels that meet at a corner for one part, whichever way", () => {
+    expect([componentsOf(spansOf([".#", "#."])), componentsOf(spansOf(["#.", ".#"]))].map((parts) => parts.length)).toEqual([1, 1]);
+  });
   it("gives the parts, the largest first; corners connect", () => {
     const parts = componentsOf(spansOf(["##...#", "..#..#", ".....#", "#....#"]));
     expect(parts.map(rowsOf)).toEqual([

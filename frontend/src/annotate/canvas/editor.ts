@@ -67,6 +67,7 @@ export class Editor implements CanvasHandle {
     this.props = props;
     if (old.objects !== props.objects || old.frame.id !== props.frame.id) this.settle();
     this.showRing(this.hoveredAt);
+    if (old.tool !== props.tool) this.hover();
     this.showCursor();
   }
 

@@ -50,11 +50,11 @@ function exactPath({ corners, ends }: Outline): Path2D {
   return pathOf(Array.from(ends, (end, i) => corners.subarray(i === 0 ? 0 : ends[i - 1], end)));
 }
 
-function pathOf(lines: readonly (Float32Array | Int32Array)[]): Path2D {
+function pathOf(rings: readonly (Float32Array | Int32Array)[]): Path2D {
   const path = new Path2D();
-  for (const line of lines) {
-    path.moveTo(line[0] ?? 0, line[1] ?? 0);
-    for (let i = 2; i < line.length; i += 2) path.lineTo(line[i] ?? 0, line[i + 1] ?? 0);
+  for (const ring of rings) {
+    path.moveTo(ring[0] ?? 0, ring[1] ?? 0);
+    for (let i = 2; i < ring.length; i += 2) path.lineTo(ring[i] ?? 0, ring[i + 1] ?? 0);
     path.closePath();
   }
   return path;
