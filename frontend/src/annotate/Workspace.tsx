@@ -195,7 +195,10 @@ function Selected({ scene, classes, editing }: SelectedProps) {
   );
 }
 
-/** On a new frame the first undecided object is selected, so that it can be decided about at once. */
+/**
+ * On a new frame the first undecided object is selected, so that it can be decided about at once; also when the first
+ * proposals come while one looks on.
+ */
 function useSelection({ frame, areEntriesKnown }: ShownFrame, scene: Scene): void {
   const latest = useRef(scene);
   useEffect(() => {
@@ -206,4 +209,10 @@ function useSelection({ frame, areEntriesKnown }: ShownFrame, scene: Scene): voi
     const next = known === null ? null : latest.current.firstUndecided();
     useView.getState().select(next === null ? [] : [next]);
   }, [known]);
+  const isOpen = scene.firstUndecided() !== null;
+  useEffect(() => {
+    const { selected, tool, select } = useView.getState();
+    const next = isOpen && selected.length === 0 && tool === "select" ? latest.current.firstUndecided() : null;
+    if (next !== null) select([next]);
+  }, [isOpen]);
 }
