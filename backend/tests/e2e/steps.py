@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from komadori.cli.answers import Job, Video
+from playwright.sync_api import Page, expect
+
+from komadori.cli.answers import Annotation, Job, Video
 from komadori.cli.client import ApiClient
+from tests.support.browser import TIMEOUT_MS
 from tests.support.running_up import RunningUp, wait_until
 
 JOB_WITHIN_S = 180.0
@@ -42,3 +45,28 @@ def wait_for_jobs(client: ApiClient, project: str) -> None:
     """Until no job of a project goes on."""
     ended = ("done", "failed", "cancelled")
     wait_until(lambda: all(job.state in ended for job in client.jobs(project)), JOB_WITHIN_S)
+
+
+def wait_for(page: Page, condition: str) -> None:
+    """Until a JavaScript function of no arguments says so; the page's policy forbids Playwright's own way."""
+    wait_until(lambda: bool(page.evaluate(condition)), TIMEOUT_MS / 1000)
+
+
+def add_coloured(system: RunningUp, project: str, path: Path) -> list[str]:
+    """The frames of a short video, in their order, by id."""
+    with system.client() as client:
+        start_adding(client, project, path, "all_frames")
+        wait_for_jobs(client, project)
+        (video,) = client.videos(project)
+        return [frame.id for frame in client.frames(video.id)]
+
+
+def objects_of(system: RunningUp, frame_id: str) -> dict[str, Annotation]:
+    """What is in a frame, by id."""
+    with system.client() as client:
+        return {one.id: one for one in client.annotations({"frame_id": frame_id})}
+
+
+def wait_saved(page: Page) -> None:
+    """Until all that was done in the page is on the server."""
+    expect(page.get_by_text("All saved")).to_be_visible()

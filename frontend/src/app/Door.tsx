@@ -26,6 +26,15 @@ const texts = defineTexts(
 
 const SESSION = ["session"] as const;
 
+const GIVEN = takeToken();
+
+/** `komadori up` prints an address with the token behind the #, which browsers never send; it does not stay there. */
+function takeToken(): string | null {
+  const given = new URLSearchParams(window.location.hash.slice(1)).get("token");
+  if (given !== null) window.history.replaceState(null, "", window.location.pathname + window.location.search);
+  return given;
+}
+
 /** Lets in who may come in: everybody on the machine itself, who has the token elsewhere. */
 export function Door({ children }: { readonly children: ReactNode }) {
   const session = useQuery({ queryKey: SESSION, queryFn: ({ signal }) => body(api.GET("/api/v1/session", { signal })), staleTime: Infinity });
@@ -44,12 +53,8 @@ function TokenForm() {
     meta: { isSilent: true },
   });
   const { mutate } = enter;
-  // `komadori up` prints an address with the token behind the #, which browsers never send.
   useEffect(() => {
-    const given = new URLSearchParams(window.location.hash.slice(1)).get("token");
-    if (given === null) return;
-    window.history.replaceState(null, "", window.location.pathname + window.location.search);
-    mutate(given);
+    if (GIVEN !== null) mutate(GIVEN);
   }, [mutate]);
   const isWrong = enter.error instanceof Problem && enter.error.status === 401;
   return (
