@@ -33,7 +33,14 @@ def add_many_frames(home: Path, project: str, n_frames: int) -> list[int]:
     with ctx.sessions.write() as session:
         project_id = projects.get_or_create(session, project).id
         new = NewVideo(
-            project_id, f"{project_id:064}", "many.mp4", "/many.mp4", 1, float(n_frames), *SIZE_WH, seeded_facts()
+            project_id,
+            f"{project_id:064}",
+            "many.mp4",
+            "/many.mp4",
+            1,
+            float(n_frames),
+            *SIZE_WH,
+            seeded_facts(),
         )
         video_id = videos.find_or_add(session, new)
         videos.set_state(session, video_id, VideoState.READY)

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
-import { api, body } from "@/api/client";
+import { api, body, lookAt } from "@/api/client";
 import { Problem } from "@/api/problem";
 import { defineTexts, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
@@ -37,10 +37,16 @@ function takeToken(): string | null {
 
 /** Lets in who may come in: everybody on the machine itself, who has the token elsewhere. */
 export function Door({ children }: { readonly children: ReactNode }) {
-  const session = useQuery({ queryKey: SESSION, queryFn: ({ signal }) => body(api.GET("/api/v1/session", { signal })), staleTime: Infinity });
+  const session = useQuery({ queryKey: SESSION, queryFn: openDoor, staleTime: Infinity });
   if (session.isError) return <ErrorState error={session.error} onRetry={() => void session.refetch()} />;
   if (session.data === undefined) return null;
   return session.data.is_open ? children : <TokenForm />;
+}
+
+async function openDoor({ signal }: { readonly signal: AbortSignal }) {
+  const session = await body(api.GET("/api/v1/session", { signal }));
+  lookAt(session.database_id);
+  return session;
 }
 
 function TokenForm() {
