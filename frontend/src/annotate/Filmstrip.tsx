@@ -22,7 +22,7 @@ const texts = defineTexts(
   },
 );
 
-const WIDTH = 104;
+const WIDTH = 114;
 
 interface Props {
   readonly set: FrameSet;

@@ -1,13 +1,9 @@
-import { memo, type RefObject, useEffect, useMemo, useRef } from "react";
-import { useSettings } from "@/app/settings";
-import { defineTexts, useFormats, useTexts } from "@/i18n";
+import { memo, type RefObject, useMemo, useRef } from "react";
 import { ErrorState } from "@/ui/states";
 import { mergeSelected, redo, removeSelected, type Scene, setClass, splitSelected, undo } from "./actions";
-import { brushSizeOf, CanvasBar } from "./bar/CanvasBar";
-import { MaskCanvas } from "./canvas/MaskCanvas";
+import { CanvasBar } from "./bar/CanvasBar";
 import type { CanvasHandle } from "./canvas/types";
 import { Filmstrip } from "./Filmstrip";
-import { editorObject, isBelow } from "./objects";
 import { ObjectPanel } from "./panel/ObjectPanel";
 import { SelectedObject } from "./panel/SelectedObject";
 import { ClassPicker } from "./parts/ClassPicker";
@@ -15,7 +11,7 @@ import { ConflictDialog } from "./parts/ConflictDialog";
 import { PromptBar } from "./prompts/PromptBar";
 import type { FrameSet } from "./queries";
 import { commands } from "./saving/session";
-import { usePreferences } from "./settings";
+import { Stage } from "./Stage";
 import { Toolbar } from "./Toolbar";
 import type { Walk } from "./urlState";
 import { useAnnotateKeys } from "./useAnnotateKeys";
@@ -23,19 +19,11 @@ import { type Classes, useClasses } from "./useClasses";
 import { useDeciding } from "./useDeciding";
 import { type Editing, useEditing } from "./useEditing";
 import { useScene } from "./useScene";
+import { useSelection } from "./useSelection";
 import { type ShownFrame, useShownFrame } from "./useShownFrame";
 import { useStable } from "./useStable";
 import { useView } from "./viewState";
 import styles from "./Workspace.module.css";
-
-const texts = defineTexts(
-  {
-    canvas: (place: string, nObjects: string, nOpen: string) => `Frame ${place} with ${nObjects} objects, ${nOpen} of them undecided`,
-  },
-  {
-    canvas: (place: string, nObjects: string, nOpen: string) => `フレーム ${place}、物体 ${nObjects} 個（未判定 ${nOpen} 個）`,
-  },
-);
 
 interface Props {
   readonly walk: Walk;
@@ -48,35 +36,32 @@ interface Props {
 /** The page around one frame: prompts above, tools at the left, objects at the right, the other frames below. */
 export function Workspace(props: Props) {
   const { shown, error, retry } = useShownFrame(props.set, props.frameId);
-  if (shown !== null) return <Frame {...props} shown={shown} error={error} onRetry={retry} />;
+  if (shown !== null) return <Frame {...props} shown={shown} failure={error === null ? null : { error, onRetry: retry }} />;
   return error === null ? <div className={styles["loading"]} aria-busy /> : <ErrorState error={error} onRetry={retry} />;
 }
 
 interface FrameProps extends Props {
+  /** The frame on the canvas: the one that is asked for as soon as it is there. */
   readonly shown: ShownFrame;
-  readonly error: unknown;
-  readonly onRetry: () => void;
+  readonly failure: { readonly error: unknown; readonly onRetry: () => void } | null;
 }
 
-function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) {
+function Frame({ walk, set, frameId, onGo, shown, failure }: FrameProps) {
   const canvas = useRef<CanvasHandle>(null);
   const stage = useRef<HTMLDivElement>(null);
+  const go = useStable(onGo);
   const classes = useClasses(walk.project, shown.entries);
-  const scene = useScene({ walk, set, shown, classes, onGo });
+  const scene = useScene({ walk, set, shown, classes, onGo: go });
   const editing = useEditing(scene, classes);
   const deciding = useDeciding(scene, walk.project);
-  const decide = useStable(deciding.decide);
-  const askFar = useStable(deciding.askFar);
-  const go = useStable(onGo);
+  const { prompting, asking } = editing;
+  const place = set.places.get(frameId);
   const step = (by: 1 | -1) => {
-    const place = set.places.get(frameId);
-    const to = place === undefined ? set.ids[0] : set.ids[place + by];
-    if (to !== undefined) onGo(to);
+    const to = set.ids[place === undefined ? 0 : place + by];
+    if (to !== undefined) go(to);
   };
   useSelection(shown, scene);
-  useAnnotateKeys({ scene, canvas, stage, prompting: editing.prompting, classes: classes.names, onStep: step, onAcceptClass: deciding.acceptClass });
-  const { asking } = editing;
-  const prompted = editing.prompting.shown;
+  useAnnotateKeys({ scene, canvas, stage, prompting, classes: classes.names, onStep: step, onAcceptClass: deciding.acceptClass });
   return (
     <div className={styles["workspace"]}>
       <div className={styles["prompts"]}>
@@ -84,23 +69,17 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
       </div>
       <Tools scene={scene} canvas={canvas} />
       <div className={styles["middle"]}>
-        <CanvasBar walk={walk} set={set} frameId={frameId} prompting={prompted && (prompted.isAsking ? "asking" : "shown")} onStep={step} />
+        <CanvasBar walk={walk} set={set} frameId={frameId} prompting={prompting.shown && (prompting.shown.isAsking ? "asking" : "shown")} onStep={step} />
         <div className={styles["stage"]} ref={stage}>
-          <Stage {...{ scene, shown, classes, editing, canvas }} place={(set.places.get(frameId) ?? -1) + 1} />
-          {error !== null && <div className={styles["error"]}><ErrorState error={error} onRetry={onRetry} /></div>}
+          <Stage {...{ scene, shown, classes, editing, canvas }} place={(place ?? -1) + 1} />
+          {failure !== null && (
+            <div className={styles["error"]}>
+              <ErrorState {...failure} />
+            </div>
+          )}
         </div>
       </div>
-      <ObjectPanel
-        project={walk.project}
-        view={scene.view}
-        unsaved={scene.unsaved}
-        classes={classes.names}
-        colourOfClass={classes.colourOfClass}
-        onDecide={decide}
-        onDecideFar={askFar}
-      >
-        <Selected scene={scene} classes={classes} editing={editing} />
-      </ObjectPanel>
+      <Objects {...{ scene, classes, editing, deciding }} project={walk.project} />
       <div className={styles["film"]}>
         <Filmstrip set={set} frameId={frameId} onGo={go} />
       </div>
@@ -127,83 +106,40 @@ function Tools({ scene, canvas }: { readonly scene: Scene; readonly canvas: RefO
   );
 }
 
-interface StageProps {
-  readonly scene: Scene;
-  readonly shown: ShownFrame;
-  readonly classes: Classes;
-  readonly editing: Editing;
-  readonly canvas: RefObject<CanvasHandle | null>;
-  readonly place: number;
-}
-
-function Stage({ scene, shown, classes, editing, canvas, place }: StageProps) {
-  const t = useTexts(texts);
-  const { number } = useFormats();
-  const { selected, hidden, tool, areMasksShown, isPeeking, doesBoxAsk, select } = useView();
-  const { brushSize, isOutlineOnly, change } = usePreferences();
-  const opacity = useSettings((settings) => settings.maskOpacity);
-  const { entries, view, minScore } = scene;
-  const objects = useMemo(() => entries.filter((entry) => !isBelow(entry, minScore)).map(editorObject), [entries, minScore]);
-  const nOpen = view.groups.reduce((sum, group) => sum + group.nProposed, 0);
-  const { prompting } = editing;
-  return (
-    <MaskCanvas
-      ref={canvas}
-      frame={shown.frame}
-      objects={objects}
-      selected={selected}
-      hidden={hidden}
-      masksShown={areMasksShown && !isPeeking}
-      outlineOnly={isOutlineOnly}
-      opacity={opacity}
-      tool={tool}
-      brushSize={brushSize}
-      colourOf={classes.colourOfObject}
-      points={prompting.shown?.points ?? []}
-      preview={prompting.shown?.preview ?? null}
-      onSelect={select}
-      onEdit={editing.keep}
-      onPoint={prompting.addPoint}
-      {...(doesBoxAsk && { onBoxPrompt: prompting.setBox })}
-      onBrushSize={(size) => change({ brushSize: brushSizeOf(size) })}
-      label={t.canvas(number(place), number(objects.filter(({ status }) => status !== "rejected").length), number(nOpen))}
-    />
-  );
-}
-
-interface SelectedProps {
+interface ObjectsProps {
+  readonly project: string;
   readonly scene: Scene;
   readonly classes: Classes;
   readonly editing: Editing;
+  readonly deciding: ReturnType<typeof useDeciding>;
 }
 
-function Selected({ scene, classes, editing }: SelectedProps) {
+function Objects({ project, scene, classes, editing, deciding }: ObjectsProps) {
   const ids = useView((view) => view.selected);
   const selected = useMemo(() => {
     const byId = new Map(scene.entries.map((entry) => [entry.id, entry]));
     return ids.flatMap((id) => byId.get(id) ?? []);
   }, [ids, scene.entries]);
+  const decide = useStable(deciding.decide);
+  const askFar = useStable(deciding.askFar);
   return (
-    <SelectedObject
-      selected={selected}
-      nextClass={editing.nextClass}
+    <ObjectPanel
+      project={project}
+      view={scene.view}
+      unsaved={scene.unsaved}
       classes={classes.names}
-      onClass={(className) => setClass(scene, className)}
-      onRemove={() => removeSelected(scene)}
-      onRestore={editing.restore}
-    />
+      colourOfClass={classes.colourOfClass}
+      onDecide={decide}
+      onDecideFar={askFar}
+    >
+      <SelectedObject
+        selected={selected}
+        nextClass={editing.nextClass}
+        classes={classes.names}
+        onClass={(className) => setClass(scene, className)}
+        onRemove={() => removeSelected(scene)}
+        onRestore={editing.restore}
+      />
+    </ObjectPanel>
   );
-}
-
-/** On a new frame the first undecided object is selected, so that it can be decided about at once. */
-function useSelection({ frame, areEntriesKnown }: ShownFrame, scene: Scene): void {
-  const latest = useRef(scene);
-  useEffect(() => {
-    latest.current = scene;
-  });
-  const known = areEntriesKnown ? frame.id : null;
-  useEffect(() => {
-    const next = known === null ? null : latest.current.firstUndecided();
-    useView.getState().select(next === null ? [] : [next]);
-  }, [known]);
 }

@@ -1,7 +1,8 @@
 /** Undo and redo: each command is a few changes, with the changes that take them back. */
 import type { Entry, Status } from "../api";
 import type { Change, Edited } from "./changes";
-import type { Outbox, Receipt } from "./outbox";
+import type { Outbox } from "./outbox";
+import type { Receipt } from "./ports";
 
 export type What = "accept" | "reject" | "reopen" | "class" | "shape" | "draw" | "merge" | "split" | "restore";
 

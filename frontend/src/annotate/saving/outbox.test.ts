@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { Problem } from "@/api/problem";
 import type { EditValues, Entry, Status } from "../api";
 import { CommandStack, decision, drawing, edition, restoration } from "./commands";
-import { Outbox, type Server, type Task } from "./outbox";
+import { Outbox } from "./outbox";
+import type { Server, Task } from "./ports";
 
 const FRAME = "7";
 const mask = (counts: string) => ({ size: [4, 4] as const, counts });

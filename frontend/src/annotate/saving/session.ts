@@ -8,7 +8,8 @@ import { events } from "@/api/events";
 import * as server from "../api";
 import { annotationsKey, patchTables } from "../queries";
 import { CommandStack } from "./commands";
-import { Outbox, type Task } from "./outbox";
+import { Outbox } from "./outbox";
+import type { Task } from "./ports";
 
 type Failure = (task: Task) => void;
 
