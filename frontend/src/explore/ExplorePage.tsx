@@ -3,6 +3,7 @@ import { Link, useLocation } from "wouter";
 import { Problem } from "@/api/problem";
 import { useClasses } from "@/api/projects";
 import { useVideos } from "@/api/videos";
+import { framesWalk, projectWalk } from "@/annotate/urlState";
 import { useProject, withProject } from "@/app/project";
 import { defineTexts, useTexts } from "@/i18n";
 import { EmptyState, ErrorState } from "@/ui/states";
@@ -13,7 +14,7 @@ import { Filters } from "./Filters";
 import { FrameDialog } from "./FrameDialog";
 import { Grid } from "./Grid";
 import { SearchBox } from "./SearchBox";
-import { keepSet, NOTHING, useSelection } from "./selection";
+import { NOTHING, useSelection } from "./selection";
 import { SelectionBar } from "./SelectionBar";
 import { type Shown, shownFrames } from "./shown";
 import { useExploreState } from "./state";
@@ -57,8 +58,8 @@ export default function ExplorePage() {
   const shown = useMemo(() => shownFrames(table, found, state), [table, found, state]);
 
   const annotate = (ids: readonly string[], frame: string | undefined) => {
-    const set = ids.length > 1 ? `set=${keepSet(ids)}&` : "";
-    navigate(withProject(`/annotate?${set}frame=${frame ?? ids[0] ?? ""}`, project));
+    const current = frame ?? ids[0];
+    navigate(ids.length > 1 ? framesWalk(project, ids, current) : projectWalk(project, undefined, current));
   };
   const similar = (id: string) => change({ like: id, q: "", img: null, frame: null, sort: "score" });
   const isFiltered = state.video !== null || state.label !== null || state.status !== null || state.undecided;

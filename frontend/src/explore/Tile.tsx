@@ -20,6 +20,8 @@ interface Props {
   readonly time: string;
   readonly colour: string;
   readonly hit: Hit | undefined;
+  /** Whether the band of the hit means something. */
+  readonly isJudged: boolean;
   readonly nAccepted: number;
   readonly nProposed: number;
   readonly isSelected: boolean;
@@ -31,9 +33,9 @@ interface Props {
 
 /** A frame in the grid. Clicks are heard by the grid, which finds the frame by `data-id`. */
 export const Tile = memo(function Tile(props: Props) {
-  const { id, hit, texts, nAccepted, nProposed } = props;
+  const { id, hit, isJudged, texts, nAccepted, nProposed } = props;
   const url = useThumbnail(id, props.isPaused);
-  const isDim = hit?.band === "none";
+  const isDim = isJudged && hit?.band === "none";
   return (
     <div
       id={props.domId}
@@ -66,7 +68,7 @@ export const Tile = memo(function Tile(props: Props) {
               {nAccepted}
             </span>
           )}
-          {hit !== undefined && hit.band !== "none" && (
+          {isJudged && hit !== undefined && hit.band !== "none" && (
             <span className={styles[hit.band]} title={texts.cosine(hit.score.toFixed(3))}>
               {hit.band === "strong" ? texts.strong : texts.maybe}
             </span>

@@ -43,10 +43,3 @@ export function useSelection(project: string): readonly [Selection, (selection: 
   const set = useStore((store) => store.set);
   return [selection, (changed) => set(project, changed)];
 }
-
-/** Hand a selection over to the annotate page: the key under which it finds the frames. */
-export function keepSet(ids: readonly string[]): string {
-  const key = Date.now().toString(36);
-  sessionStorage.setItem(`komadori.set.${key}`, JSON.stringify(ids));
-  return key;
-}
