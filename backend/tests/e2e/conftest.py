@@ -46,7 +46,9 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def colours(installation: Installation, gate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
+def colours(
+    installation: Installation, gate: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningUp]:
     """Komadori with models that see colours, to the pixel."""
     settings = {
         "KOMADORI_SEGMENTER": f"stepping:{gate}",
