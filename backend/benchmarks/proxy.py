@@ -96,7 +96,7 @@ def make_clip(folder: Path, seconds: int) -> Path:
     assert spec.submodule_search_locations is not None
     source = Path(next(iter(spec.submodule_search_locations))) / "datasets" / "data" / "bikes.mp4"
     clip = folder / "clip.mp4"
-    picture = "fps=30,scale=1920:1080,noise=alls=3:allf=t"
+    picture = "fps=30,scale=1920:1080,setsar=1,noise=alls=3:allf=t"
     ffmpeg(
         *["-stream_loop", "-1", "-i", str(source), "-t", str(seconds), "-vf", picture, "-an"],
         *["-c:v", "libx264", "-preset", "veryfast", "-b:v", "2650k", "-g", "250", str(clip)],

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from komadori.cli.answers import Annotation, Job, Video
 from komadori.cli.client import ApiClient
+from tests.support.browser import TIMEOUT_MS
 from tests.support.running_up import RunningUp, wait_until
 
 JOB_WITHIN_S = 180.0
@@ -44,6 +45,11 @@ def wait_for_jobs(client: ApiClient, project: str) -> None:
     """Until no job of a project goes on."""
     ended = ("done", "failed", "cancelled")
     wait_until(lambda: all(job.state in ended for job in client.jobs(project)), JOB_WITHIN_S)
+
+
+def wait_for(page: Page, condition: str) -> None:
+    """Until a JavaScript function of no arguments says so; the page's policy forbids Playwright's own way."""
+    wait_until(lambda: bool(page.evaluate(condition)), TIMEOUT_MS / 1000)
 
 
 def add_coloured(system: RunningUp, project: str, path: Path) -> list[str]:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from komadori.core import masks
 from komadori.core.errors import ModelError
 from komadori.core.types import ClickPrompt, Image
+from komadori.ml.segmenters._sam3_clicks import ClickDecoder
 from komadori.ml.segmenters.sam3 import Sam3Segmenter, create
 from tests.support import checkpoints
 from tests.support.sam3_models import PlainSam3, PlainTracker, encoder_calls, ious, untrained_segmenter
@@ -45,7 +46,7 @@ def segmenter() -> Sam3Segmenter:
 @contextmanager
 def neck_calls(segmenter: Sam3Segmenter) -> Iterator[list[object]]:
     """Grows by one for each frame that the tracker's neck sees."""
-    assert segmenter._clicks is not None
+    assert isinstance(segmenter._clicks, ClickDecoder)
     calls: list[object] = []
     neck = segmenter._clicks._model.vision_encoder.neck
     handle = neck.register_forward_hook(lambda *_call: calls.append(1))

@@ -107,7 +107,9 @@ def seed_video(
     sha256 = hashlib.sha256(f"{project}/{name}".encode()).hexdigest()
     with ctx.sessions.write() as session:
         project_id = projects.get_or_create(session, project).id
-        new = NewVideo(project_id, sha256, name, f"/nowhere/{name}", 1_000, float(n_frames), 64, 48, _facts())
+        new = NewVideo(
+            project_id, sha256, name, f"/nowhere/{name}", 1_000, float(n_frames), 64, 48, seeded_facts()
+        )
         video_id = videos.find_or_add(session, new)
         videos.set_state(session, video_id, VideoState.READY)
         rows = [_frame_row(ctx, video_id, sha256, index) for index in range(n_frames)]
@@ -158,7 +160,7 @@ def _frame_row(ctx: Context, video_id: int, sha256: str, index: int) -> dict[str
     }
 
 
-def _facts() -> dict[str, Any]:
+def seeded_facts() -> dict[str, Any]:
     return {
         "container": "mov,mp4",
         "codec": "h264",

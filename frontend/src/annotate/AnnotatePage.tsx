@@ -1,13 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useEffect, useMemo } from "react";
 import { Link, useSearchParams } from "wouter";
 import { withProject } from "@/app/project";
 import { defineTexts, useTexts } from "@/i18n";
 import { EmptyState, ErrorState, useExplained } from "@/ui/states";
 import { showToast } from "@/ui/toasts";
 import { useFrameSet } from "./queries";
-import { outbox, useSaving } from "./saving/session";
-import { frameOf, isWhole, projectWalk, walkOf, withFrame } from "./urlState";
+import { commands, outbox, useSaving } from "./saving/session";
+import { frameOf, isWhole, walkLink, walkOf, withFrame } from "./urlState";
 import { Workspace } from "./Workspace";
 import styles from "./Workspace.module.css";
 
@@ -50,6 +50,7 @@ function Content() {
   const walk = useMemo(() => walkOf(new URLSearchParams(address)), [address]);
   const { data: set, error, isSetLost, retry } = useFrameSet(walk);
   useFailures();
+  useEffect(() => commands.keepTo(walk.project), [walk.project]);
   if (isSetLost) return <Whole text={t.lost} project={walk.project} />;
   if (error !== null) return <ErrorState error={error} onRetry={retry} />;
   if (set === undefined) return <div className={styles["loading"]} aria-busy />;
@@ -67,7 +68,7 @@ function Whole({ text, project }: { readonly text: string; readonly project: str
   const t = useTexts(texts);
   return (
     <EmptyState text={text}>
-      <Link href={projectWalk(project)}>{t.whole}</Link>
+      <Link href={walkLink({ project })}>{t.whole}</Link>
     </EmptyState>
   );
 }

@@ -1,6 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, memo, useEffect, useRef } from "react";
-import { thumbnailUrl } from "@/api/client";
+import { useThumbnail } from "@/explore/thumbnails";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import styles from "./Filmstrip.module.css";
 import type { Status } from "./api";
@@ -79,6 +79,7 @@ function Item({ set, id, index, start, isCurrent, onGo }: ItemProps) {
   const t = useTexts(texts);
   const { number, time } = useFormats();
   const facts = factsOf(set, id);
+  const url = useThumbnail(id);
   const at = facts === null ? "" : time(facts.pts_s);
   const button = useRef<HTMLButtonElement>(null);
   // With arrow keys the focus goes along.
@@ -95,7 +96,7 @@ function Item({ set, id, index, start, isCurrent, onGo }: ItemProps) {
       tabIndex={isCurrent ? 0 : -1}
       onClick={() => onGo(id)}
     >
-      <img src={thumbnailUrl(id)} alt="" loading="lazy" draggable={false} />
+      {typeof url === "string" ? <img src={url} alt="" draggable={false} /> : <span className={styles["picture"]} />}
       <span className="visually-hidden">{t.frame(number(index + 1))}</span>
       <span className={styles["facts"]}>
         <span>{at}</span>

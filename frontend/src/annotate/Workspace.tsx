@@ -1,5 +1,4 @@
 import { memo, type RefObject, useEffect, useMemo, useRef } from "react";
-import { useLocation } from "wouter";
 import { useSettings } from "@/app/settings";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { ErrorState } from "@/ui/states";
@@ -18,7 +17,7 @@ import type { FrameSet } from "./queries";
 import { commands } from "./saving/session";
 import { usePreferences } from "./settings";
 import { Toolbar } from "./Toolbar";
-import { isWhole, projectWalk, type Walk } from "./urlState";
+import type { Walk } from "./urlState";
 import { useAnnotateKeys } from "./useAnnotateKeys";
 import { type Classes, useClasses } from "./useClasses";
 import { useDeciding } from "./useDeciding";
@@ -60,7 +59,6 @@ interface FrameProps extends Props {
 }
 
 function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) {
-  const [, navigate] = useLocation();
   const canvas = useRef<CanvasHandle>(null);
   const stage = useRef<HTMLDivElement>(null);
   const classes = useClasses(walk.project, shown.entries);
@@ -78,7 +76,6 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
   useSelection(shown, scene);
   useAnnotateKeys({ scene, canvas, stage, prompting: editing.prompting, classes: classes.names, onStep: step, onAcceptClass: deciding.acceptClass });
   const { asking } = editing;
-  const onWhole = isWhole(walk) ? null : () => navigate(projectWalk(walk.project, undefined, frameId));
   const prompted = editing.prompting.shown;
   return (
     <div className={styles["workspace"]}>
@@ -87,7 +84,7 @@ function Frame({ walk, set, frameId, onGo, shown, error, onRetry }: FrameProps) 
       </div>
       <Tools scene={scene} canvas={canvas} />
       <div className={styles["middle"]}>
-        <CanvasBar set={set} frameId={frameId} prompting={prompted && (prompted.isAsking ? "asking" : "shown")} onWhole={onWhole} onStep={step} />
+        <CanvasBar walk={walk} set={set} frameId={frameId} prompting={prompted && (prompted.isAsking ? "asking" : "shown")} onStep={step} />
         <div className={styles["stage"]} ref={stage}>
           <Stage {...{ scene, shown, classes, editing, canvas }} place={(set.places.get(frameId) ?? -1) + 1} />
           {error !== null && <div className={styles["error"]}><ErrorState error={error} onRetry={onRetry} /></div>}

@@ -163,11 +163,6 @@ export async function refine(
   return withTuples<CocoRle>(found.segmentation);
 }
 
-export async function classNames(project: string, signal: AbortSignal): Promise<string[]> {
-  const { items } = await body(api.GET("/api/v1/projects/{name}/classes", { params: { path: { name: project } }, signal }));
-  return items.map(({ name }) => name);
-}
-
 /** The API's description knows lists only where there are a box's four edges and a mask's two sides. */
 const withTuples = <T>(found: unknown): T => found as T;
 

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import type { Entry, Status } from "./api";
 import { grouped, inOrder, neighbour, nextUndecided, sortedClasses } from "./objects";

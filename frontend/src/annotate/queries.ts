@@ -2,10 +2,14 @@
 import { type QueryClient, keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { imageUrl } from "@/api/client";
+import { hasProject } from "@/api/projects";
+import { keptFrames } from "@/app/frameSets";
 import * as server from "./api";
-import { keptFrames, type Walk } from "./urlState";
+import type { Walk } from "./urlState";
 
 const FROM_SEARCH = 200;
+const TABLES = ["frames", { as: "table" }] as const;
+const NO_FRAMES: server.FrameTable = { ids: [], video_ids: [], indices: [], pts_s: [], n_accepted: [], n_proposed: [] };
 
 export const annotationsKey = (frameId: string) => ["annotations", "frame", frameId] as const;
 
@@ -16,11 +20,7 @@ export const annotationsQuery = (frameId: string) =>
   });
 
 export const frameQuery = (frameId: string) =>
-  queryOptions({ queryKey: ["frames", "one", frameId], queryFn: ({ signal }) => server.frame(frameId, signal), staleTime: Infinity });
-
-/** The classes of a project, by name. */
-export const classesQuery = (project: string) =>
-  queryOptions({ queryKey: ["projects", project, "classes"], queryFn: ({ signal }) => server.classNames(project, signal) });
+  queryOptions({ queryKey: ["frames", { one: frameId }], queryFn: ({ signal }) => server.frame(frameId, signal), staleTime: Infinity });
 
 /** The frames that are walked through, in their order. */
 export interface FrameSet {
@@ -57,8 +57,8 @@ export function factsOf({ rows, table }: FrameSet, frameId: string): FrameFacts 
 export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: unknown; isSetLost: boolean; retry: () => void } {
   const { project, videoId } = walk;
   const table = useQuery({
-    queryKey: ["frames", "table", project, videoId],
-    queryFn: ({ signal }) => server.frameTable({ project, videoId }, signal),
+    queryKey: [...TABLES, project, videoId],
+    queryFn: async ({ client, signal }) => ((await hasProject(client, project)) ? server.frameTable({ project, videoId }, signal) : NO_FRAMES),
     placeholderData: keepPreviousData,
   });
   const named = useMemo(() => walk.frameIds ?? (walk.setKey === null ? null : keptFrames(walk.setKey)), [walk]);
@@ -73,7 +73,14 @@ export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: un
   });
   const tableData = table.data;
   const ids = named ?? (isChosen ? chosen.data : tableData?.ids);
-  const data = useMemo(() => (tableData === undefined || ids === undefined ? undefined : setOf(tableData, ids)), [tableData, ids]);
+  const tableIds = tableData?.ids;
+  // Counts change often, the frames seldom.
+  const rows = useMemo(() => new Map(tableIds?.map((id, row) => [id, row])), [tableIds]);
+  const places = useMemo(() => (ids === tableIds ? rows : new Map(ids?.map((id, place) => [id, place]))), [ids, tableIds, rows]);
+  const data = useMemo(
+    () => (tableData === undefined || ids === undefined ? undefined : { ids, rows, table: tableData, places }),
+    [tableData, ids, rows, places],
+  );
   const retry = () => {
     if (table.isError) void table.refetch();
     if (chosen.isError) void chosen.refetch();
@@ -86,17 +93,11 @@ async function chosenFrames({ project, videoId, className, isUndecided, searchTe
   return (await server.frameTable({ project, videoId, className, isUndecided }, signal)).ids;
 }
 
-function setOf(table: server.FrameTable, ids: readonly string[]): FrameSet {
-  const rows = new Map(table.ids.map((id, row) => [id, row]));
-  const places = table.ids === ids ? rows : new Map(ids.map((id, place) => [id, place]));
-  return { ids, rows, table, places };
-}
-
 /** Write how many objects a frame has, decided and undecided, into the tables that name it. */
 export function patchTables(client: QueryClient, frameId: string, entries: readonly server.Entry[]): void {
   const count = (status: server.Status) => entries.filter((entry) => entry.status === status).length;
   const [nAccepted, nProposed] = [count("accepted"), count("proposed")];
-  client.setQueriesData<server.FrameTable>({ queryKey: ["frames", "table"] }, (table) => {
+  client.setQueriesData<server.FrameTable>({ queryKey: TABLES }, (table) => {
     const row = table?.ids.indexOf(frameId) ?? -1;
     if (table === undefined || row < 0) return table;
     return { ...table, n_accepted: table.n_accepted.with(row, nAccepted), n_proposed: table.n_proposed.with(row, nProposed) };

@@ -1,7 +1,5 @@
-import { beforeEach, describe, expect, it } from "vitest";
-import { framesWalk, keepFrames, keptFrames, walkOf, withFrame } from "./urlState";
-
-beforeEach(() => sessionStorage.clear());
+import { describe, expect, it } from "vitest";
+import { isWhole, walkLink, walkOf, withFrame } from "./urlState";
 
 describe("walkOf", () => {
   it("is the whole default project without an address", () => {
@@ -20,29 +18,19 @@ describe("walkOf", () => {
   });
 });
 
-describe("framesWalk", () => {
-  it("names few frames in the address, in their order", () => {
-    expect(framesWalk("default", ["3", "1"], "1")).toBe("/annotate?frames=3,1&frame=1");
-  });
-  it("keeps many under a key", () => {
-    const ids = Array.from({ length: 200 }, (_, i) => String(i + 1));
-    const address = new URLSearchParams(framesWalk("p", ids).split("?")[1]);
-    expect(address.get("project")).toBe("p");
-    expect(keptFrames(walkOf(address).setKey ?? "")).toEqual(ids);
-  });
-});
-
-describe("keepFrames", () => {
-  it("forgets the oldest sets", () => {
-    const keys = Array.from({ length: 21 }, (_, i) => keepFrames([String(i)]));
-    expect(keptFrames(keys[0] ?? "")).toBeNull();
-    expect(keptFrames(keys[1] ?? "")).toEqual(["1"]);
-    expect(keptFrames(keys[20] ?? "")).toEqual(["20"]);
-  });
-});
-
 describe("withFrame", () => {
   it("changes nothing else", () => {
     expect(withFrame(new URLSearchParams("video=2&frame=1&only=undecided"), "9").toString()).toBe("video=2&frame=9&only=undecided");
+  });
+});
+
+describe("walkLink", () => {
+  it("names the project unless it is the default one", () => {
+    expect(walkLink({ project: "default" })).toBe("/annotate");
+    expect(walkLink({ project: "p", videoId: "2", frameId: "9" })).toBe("/annotate?project=p&video=2&frame=9");
+  });
+  it("leads to what it says", () => {
+    const walk = walkOf(new URLSearchParams(walkLink({ project: "p", only: "undecided" }).split("?")[1]));
+    expect([walk.project, walk.isUndecided, isWhole(walk)]).toEqual(["p", true, false]);
   });
 });

@@ -1,12 +1,11 @@
 /** The classes of a project in the order of their numbers, and their colours. */
-import { useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
+import { useClasses as useProjectClasses } from "@/api/projects";
 import { useSettings } from "@/app/settings";
 import { colourOf, coloursOf } from "@/masks/palette";
 import type { Entry } from "./api";
 import type { EditorObject } from "./canvas/types";
 import { sortedClasses } from "./objects";
-import { classesQuery } from "./queries";
 import { usePrompts } from "./settings";
 
 export interface Classes {
@@ -19,7 +18,7 @@ export interface Classes {
 const NONE: readonly string[] = [];
 
 export function useClasses(project: string, entries: readonly Entry[]): Classes {
-  const stored = useQuery(classesQuery(project)).data ?? NONE;
+  const stored = useProjectClasses(project).data ?? NONE;
   const prompts = usePrompts(project);
   const own = useSettings((settings) => settings.classColours);
   const isByClass = useSettings((settings) => settings.colourBy) === "class";

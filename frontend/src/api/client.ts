@@ -47,5 +47,18 @@ export async function fetchBytes(path: string, options: RequestInit = {}): Promi
   return response.arrayBuffer();
 }
 
-export const imageUrl = (frameId: string) => `${ROOT}/frames/${frameId}/image`;
-export const thumbnailUrl = (frameId: string) => `${ROOT}/frames/${frameId}/thumbnail`;
+/**
+ * Pictures are kept by the browser for a year, by their address. Another home may be served under the same address one
+ * day, such as a demo before one's own, so theirs names the database.
+ */
+let databaseId = "";
+
+/** Say which database is looked at, before any picture of it is. */
+export function lookAt(id: string): void {
+  databaseId = id;
+}
+
+export const imageUrl = (frameId: string) => `${ROOT}/frames/${frameId}/image?of=${databaseId}`;
+export const thumbnailUrl = (frameId: string) => `${ROOT}/frames/${frameId}/thumbnail?of=${databaseId}`;
+/** Of a pack of thumbnails. */
+export const thumbnailsUrl = (frameIds: readonly string[]) => `${ROOT}/thumbnails?ids=${frameIds.join(",")}&of=${databaseId}`;

@@ -2,9 +2,12 @@
 import { type QueryClient, useQuery } from "@tanstack/react-query";
 import { api, body, type Job } from "./client";
 import { events } from "./events";
+import { sparingly } from "./sparingly";
 
 export const JOBS = ["jobs"] as const;
 const SHOWN = 200;
+/** A job moves several times a second; its lists are long. */
+const ASKED_EVERY_MS = 700;
 
 /** The newest jobs, newest first. */
 export function useJobs() {
@@ -34,7 +37,8 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
 
 /** Keep the cache of queries up to date with what the server tells; returns how to stop. */
 export function followJobs(client: QueryClient): () => void {
-  return events.onJob((job) => {
+  const { ask, stop } = sparingly(ASKED_EVERY_MS, (key) => void client.invalidateQueries({ queryKey: [key] }));
+  const stopListening = events.onJob((job) => {
     let before: Job | undefined;
     client.setQueryData<Job[]>(JOBS, (jobs) => {
       if (jobs === undefined) return undefined;
@@ -43,6 +47,10 @@ export function followJobs(client: QueryClient): () => void {
     });
     const hasMoved = before === undefined || before.done !== job.done || before.state !== job.state || before.total !== job.total;
     if (!hasMoved) return;
-    for (const key of CHANGES[job.kind] ?? []) void client.invalidateQueries({ queryKey: [key] });
+    for (const key of CHANGES[job.kind] ?? []) ask(key);
   });
+  return () => {
+    stopListening();
+    stop();
+  };
 }

@@ -2343,6 +2343,11 @@ export interface components {
          */
         Session: {
             /**
+             * Database Id
+             * @description Of what ids belong to; a browser keeps pictures by it, since another home may use its port
+             */
+            database_id: string;
+            /**
              * Has Ui
              * @description Whether the web UI was built into this installation
              */

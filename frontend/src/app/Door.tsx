@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
-import { api, body } from "@/api/client";
+import { api, body, lookAt } from "@/api/client";
 import { Problem } from "@/api/problem";
 import { defineTexts, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
@@ -26,12 +26,27 @@ const texts = defineTexts(
 
 const SESSION = ["session"] as const;
 
+const GIVEN = takeToken();
+
+/** `komadori up` prints an address with the token behind the #, which browsers never send; it does not stay there. */
+function takeToken(): string | null {
+  const given = new URLSearchParams(window.location.hash.slice(1)).get("token");
+  if (given !== null) window.history.replaceState(null, "", window.location.pathname + window.location.search);
+  return given;
+}
+
 /** Lets in who may come in: everybody on the machine itself, who has the token elsewhere. */
 export function Door({ children }: { readonly children: ReactNode }) {
-  const session = useQuery({ queryKey: SESSION, queryFn: ({ signal }) => body(api.GET("/api/v1/session", { signal })), staleTime: Infinity });
+  const session = useQuery({ queryKey: SESSION, queryFn: openDoor, staleTime: Infinity });
   if (session.isError) return <ErrorState error={session.error} onRetry={() => void session.refetch()} />;
   if (session.data === undefined) return null;
   return session.data.is_open ? children : <TokenForm />;
+}
+
+async function openDoor({ signal }: { readonly signal: AbortSignal }) {
+  const session = await body(api.GET("/api/v1/session", { signal }));
+  lookAt(session.database_id);
+  return session;
 }
 
 function TokenForm() {
@@ -44,12 +59,8 @@ function TokenForm() {
     meta: { isSilent: true },
   });
   const { mutate } = enter;
-  // `komadori up` prints an address with the token behind the #, which browsers never send.
   useEffect(() => {
-    const given = new URLSearchParams(window.location.hash.slice(1)).get("token");
-    if (given === null) return;
-    window.history.replaceState(null, "", window.location.pathname + window.location.search);
-    mutate(given);
+    if (GIVEN !== null) mutate(GIVEN);
   }, [mutate]);
   const isWrong = enter.error instanceof Problem && enter.error.status === 401;
   return (

@@ -3,7 +3,7 @@ import { Link, useLocation } from "wouter";
 import { Problem } from "@/api/problem";
 import { useClasses } from "@/api/projects";
 import { useVideos } from "@/api/videos";
-import { framesWalk, projectWalk } from "@/annotate/urlState";
+import { keepFrames } from "@/app/frameSets";
 import { useProject, withProject } from "@/app/project";
 import { defineTexts, useTexts } from "@/i18n";
 import { EmptyState, ErrorState } from "@/ui/states";
@@ -58,8 +58,8 @@ export default function ExplorePage() {
   const shown = useMemo(() => shownFrames(table, found, state), [table, found, state]);
 
   const annotate = (ids: readonly string[], frame: string | undefined) => {
-    const current = frame ?? ids[0];
-    navigate(ids.length > 1 ? framesWalk(project, ids, current) : projectWalk(project, undefined, current));
+    const set = ids.length > 1 ? `set=${keepFrames(ids)}&` : "";
+    navigate(withProject(`/annotate?${set}frame=${frame ?? ids[0] ?? ""}`, project));
   };
   const similar = (id: string) => change({ like: id, q: "", img: null, frame: null, sort: "score" });
   const isFiltered = state.video !== null || state.label !== null || state.status !== null || state.undecided;

@@ -7,8 +7,9 @@ import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { MaskOverlay } from "@/masks/MaskOverlay";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
-import type { FrameTable, Hit } from "./api";
+import type { FrameTable } from "./api";
 import styles from "./FrameDialog.module.css";
+import type { ShownHit } from "./shown";
 
 const texts = defineTexts(
   {
@@ -42,7 +43,7 @@ interface Props {
   readonly ids: readonly string[];
   readonly table: FrameTable;
   readonly video: Video | undefined;
-  readonly hit: Hit | undefined;
+  readonly hit: ShownHit | undefined;
   readonly onClose: () => void;
   readonly onMove: (id: string) => void;
   readonly onSimilar: (id: string) => void;

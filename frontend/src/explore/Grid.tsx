@@ -48,7 +48,7 @@ export function Grid({ table, shown, selection, onSelection, active, onActive, o
   const t = useTexts(texts);
   const { time } = useFormats();
   const tileWidth = useSettings((settings) => settings.tileWidth);
-  const { ids, hits, isJudged } = shown;
+  const { ids, hits } = shown;
   const [ref, scroll] = useGridScroll(tileWidth / 1.6);
   const layout = useMemo(() => layoutOf(ids.length, scroll.width, tileWidth), [ids.length, scroll.width, tileWidth]);
   const view = viewAt(layout, scroll.scrollTop, scroll.height);
@@ -117,7 +117,6 @@ export function Grid({ table, shown, selection, onSelection, active, onActive, o
               time={time(table.ptsS[at] ?? 0, 2)}
               colour={table.meanColours[at] ?? "#808080"}
               hit={hits.get(id)}
-              isJudged={isJudged}
               nAccepted={table.nAccepted[at] ?? 0}
               nProposed={table.nProposed[at] ?? 0}
               isSelected={selection.ids.has(id)}

@@ -1,6 +1,6 @@
 import { Check, CircleCheck, CircleDashed } from "lucide-react";
 import { memo } from "react";
-import type { Hit } from "./api";
+import type { ShownHit } from "./shown";
 import styles from "./Tile.module.css";
 import { useThumbnail } from "./thumbnails";
 
@@ -19,9 +19,7 @@ interface Props {
   readonly width: number;
   readonly time: string;
   readonly colour: string;
-  readonly hit: Hit | undefined;
-  /** Whether the band of the hit means something. */
-  readonly isJudged: boolean;
+  readonly hit: ShownHit | undefined;
   readonly nAccepted: number;
   readonly nProposed: number;
   readonly isSelected: boolean;
@@ -33,9 +31,9 @@ interface Props {
 
 /** A frame in the grid. Clicks are heard by the grid, which finds the frame by `data-id`. */
 export const Tile = memo(function Tile(props: Props) {
-  const { id, hit, isJudged, texts, nAccepted, nProposed } = props;
+  const { id, hit, texts, nAccepted, nProposed } = props;
   const url = useThumbnail(id, props.isPaused);
-  const isDim = isJudged && hit?.band === "none";
+  const isDim = hit?.band === "none";
   return (
     <div
       id={props.domId}
@@ -68,14 +66,19 @@ export const Tile = memo(function Tile(props: Props) {
               {nAccepted}
             </span>
           )}
-          {isJudged && hit !== undefined && hit.band !== "none" && (
-            <span className={styles[hit.band]} title={texts.cosine(hit.score.toFixed(3))}>
-              {hit.band === "strong" ? texts.strong : texts.maybe}
+          {hit !== undefined && (
+            <span className={styles[hit.band ?? "none"]} title={texts.cosine(hit.score.toFixed(3))}>
+              {bandText(hit, texts)}
             </span>
           )}
-          {isDim && <span title={texts.cosine(hit.score.toFixed(3))}>–</span>}
         </span>
       </div>
     </div>
   );
 });
+
+function bandText({ band, score }: ShownHit, texts: TileTexts): string {
+  if (band === null) return score.toFixed(2);
+  if (band === "none") return "–";
+  return band === "strong" ? texts.strong : texts.maybe;
+}

@@ -4,7 +4,7 @@
  * flick through ten thousand frames left the visible ones waiting for half a minute.
  */
 import { useCallback, useSyncExternalStore } from "react";
-import { fetchBytes, ROOT } from "@/api/client";
+import { fetchBytes, thumbnailsUrl } from "@/api/client";
 
 export const IDS_IN_PACK = 48;
 const PACKS_AT_ONCE = 3;
@@ -29,7 +29,7 @@ export function readPack(bytes: ArrayBuffer): (Uint8Array<ArrayBuffer> | null)[]
 /** Gives the bytes of a pack of thumbnails for these frames. */
 export type FetchPack = (ids: readonly string[], signal: AbortSignal) => Promise<ArrayBuffer>;
 
-const fetchFromServer: FetchPack = (ids, signal) => fetchBytes(`${ROOT}/thumbnails?ids=${ids.join(",")}`, { signal });
+const fetchFromServer: FetchPack = (ids, signal) => fetchBytes(thumbnailsUrl(ids), { signal });
 
 export class ThumbnailLoader {
   /** URLs by frame, least recently used first; null when there is no thumbnail. */

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { randomOf, rowsOf } from "../../tests/support/bitmaps";
 import { polygon, sweep } from "./draw";

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { noise, randomOf, spansOf } from "../../tests/support/bitmaps";
 import { polygon } from "./draw";

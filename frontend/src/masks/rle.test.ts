@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import fixtures from "../../tests/fixtures/masks.json";
 import { noise, randomOf, rowsOf, spansOf } from "../../tests/support/bitmaps";

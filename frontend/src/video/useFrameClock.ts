@@ -12,8 +12,9 @@ export interface FrameClock {
 
 /** Follows, frame by frame, what a video element shows. */
 export function useFrameClock(video: RefObject<HTMLVideoElement | null>, times: Float64Array | undefined, start: number): FrameClock {
-  const [index, setIndex] = useState<number | null>(null);
-  const [isPlaying, setIsPlaying] = useState(false);
+  const mediaTime = useMediaTime(video);
+  const index = times === undefined || mediaTime === null ? null : frameAt(times, mediaTime);
+  const isPlaying = useIsPlaying(video);
 
   const seek = useCallback(
     (to: number) => {
@@ -21,24 +22,7 @@ export function useFrameClock(video: RefObject<HTMLVideoElement | null>, times: 
     },
     [video, times],
   );
-
-  useEffect(() => {
-    const element = video.current;
-    if (element === null || times === undefined) return undefined;
-    let handle = 0;
-    const onFrame = (_now: number, { mediaTime }: VideoFrameCallbackMetadata) => {
-      setIndex(frameAt(times, mediaTime));
-      handle = element.requestVideoFrameCallback(onFrame);
-    };
-    handle = element.requestVideoFrameCallback(onFrame);
-    const update = () => setIsPlaying(!element.paused && !element.ended);
-    for (const name of ["play", "pause", "ended"]) element.addEventListener(name, update);
-    seek(start);
-    return () => {
-      element.cancelVideoFrameCallback(handle);
-      for (const name of ["play", "pause", "ended"]) element.removeEventListener(name, update);
-    };
-  }, [video, times, seek, start]);
+  useEffect(() => seek(start), [seek, start]);
 
   const step = useCallback(
     (by: number) => {
@@ -58,4 +42,36 @@ export function useFrameClock(video: RefObject<HTMLVideoElement | null>, times: 
 
 function show(element: HTMLVideoElement, time: number): void {
   element.currentTime = time;
+}
+
+/** The media time of the frame that is on the screen, said by the browser for each frame that it puts there. */
+function useMediaTime(video: RefObject<HTMLVideoElement | null>): number | null {
+  const [mediaTime, setMediaTime] = useState<number | null>(null);
+  useEffect(() => {
+    const element = video.current;
+    if (element === null) return undefined;
+    let handle = 0;
+    const onFrame = (_now: number, frame: VideoFrameCallbackMetadata) => {
+      setMediaTime(frame.mediaTime);
+      handle = element.requestVideoFrameCallback(onFrame);
+    };
+    handle = element.requestVideoFrameCallback(onFrame);
+    return () => element.cancelVideoFrameCallback(handle);
+  }, [video]);
+  return mediaTime;
+}
+
+function useIsPlaying(video: RefObject<HTMLVideoElement | null>): boolean {
+  const [isPlaying, setIsPlaying] = useState(false);
+  useEffect(() => {
+    const element = video.current;
+    if (element === null) return undefined;
+    const update = () => setIsPlaying(!element.paused && !element.ended);
+    const names = ["play", "pause", "ended"];
+    for (const name of names) element.addEventListener(name, update);
+    return () => {
+      for (const name of names) element.removeEventListener(name, update);
+    };
+  }, [video]);
+  return isPlaying;
 }

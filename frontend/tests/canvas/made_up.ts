@@ -22,8 +22,8 @@ export async function frameOf(id: string, width: number, height: number): Promis
     context.fillStyle = `rgb(${shade} ${shade} ${shade} / 12%)`;
     context.fillRect(random() * width, random() * height, random() * 90, random() * 90);
   }
-  const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
-  return { id, width, height, imageUrl: URL.createObjectURL(blob) };
+  const jpeg = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
+  return { id, width, height, imageUrl: URL.createObjectURL(jpeg) };
 }
 
 /** Blobs with wavy edges, every third with a hole; `radius` on average, in pixels. */

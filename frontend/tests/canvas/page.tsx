@@ -1,5 +1,5 @@
-/** The canvas with made-up objects, and `window.trial` to drive it. */
-import { StrictMode, useRef, useState } from "react";
+/** The canvas with made-up objects, `window.trial` to drive it and `window.bench` to measure it. */
+import { StrictMode, useLayoutEffect, useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { MaskCanvas } from "@/annotate/canvas/MaskCanvas";
 import type { CanvasFrame, CanvasHandle, Edit, EditorObject, PromptPoint, Tool } from "@/annotate/canvas/types";
@@ -8,6 +8,7 @@ import type { Box, CocoRle } from "@/masks/types";
 import "@/styles/tokens.css";
 import "@/styles/base.css";
 import { frameOf, objectsOf } from "./made_up";
+import "./measure";
 
 interface State {
   readonly frame: CanvasFrame;
@@ -44,17 +45,19 @@ function Page({ start }: { readonly start: State }) {
   const handle = useRef<CanvasHandle>(null);
   const change = (changes: Partial<State>) => setState((before) => ({ ...before, ...changes }));
   const { edits, hovers } = trials;
-  window.trial = {
-    edits,
-    hovers,
-    state: () => state,
-    set: change,
-    handle: () => handle.current,
-    open: async (frameId, n, radius, width = 1920, height = 1080) => {
-      const frame = await frameOf(frameId, width, height);
-      change({ frame, objects: objectsOf(n, radius, frame), selected: [], hidden: [], points: [], preview: null });
-    },
-  };
+  useLayoutEffect(() => {
+    window.trial = {
+      edits,
+      hovers,
+      state: () => state,
+      set: change,
+      handle: () => handle.current,
+      open: async (frameId, n, radius, width = 1920, height = 1080) => {
+        const frame = await frameOf(frameId, width, height);
+        change({ frame, objects: objectsOf(n, radius, frame), selected: [], hidden: [], points: [], preview: null });
+      },
+    };
+  });
   const onEdit = (edit: Edit) => {
     edits.push(edit);
     if (edit.frameId === state.frame.id) setState((before) => ({ ...before, ...applied(before, edit) }));
@@ -94,9 +97,8 @@ function applied({ objects, selected }: State, edit: Edit): Partial<State> {
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("Expected an element with the id root.");
-const frame = await frameOf("a", 1920, 1080);
 const start: State = {
-  frame,
+  frame: await frameOf("a", 1920, 1080),
   objects: [],
   selected: [],
   hidden: [],

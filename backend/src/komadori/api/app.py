@@ -42,6 +42,7 @@ from komadori.api.schemas import ROOT
 from komadori.api.waiting import WAITING_AT_ONCE
 from komadori.api.writing import PATIENCE_S, WRITING_AT_ONCE, take_turn
 from komadori.bootstrap import api_context
+from komadori.db.repositories import projects as project_rows
 from komadori.services.context import Context
 from komadori.settings import Settings
 
@@ -127,6 +128,7 @@ def _lifespan(settings: Settings, given: Context | None, reap_every_s: float) ->
         opened = nullcontext(given) if given else api_context(settings, patience_s=PATIENCE_S)
         with opened as ctx:
             app.state.ctx = ctx
+            app.state.database_id = await anyio.to_thread.run_sync(_database_id, ctx)
             app.state.events = EventHub(ctx)
             app.state.reaper = Reaper(ctx, reap_every_s)
             app.state.waiting = anyio.CapacityLimiter(WAITING_AT_ONCE)
@@ -140,6 +142,11 @@ def _lifespan(settings: Settings, given: Context | None, reap_every_s: float) ->
                 await anyio.to_thread.run_sync(app.state.reaper.stop)
 
     return run
+
+
+def _database_id(ctx: Context) -> str:
+    with ctx.sessions.read() as session:
+        return project_rows.identity_of_database(session)
 
 
 def _operation_name(route: APIRoute) -> str:

@@ -20,6 +20,9 @@ class Session(BaseModel):
     is_open: bool = Field(description="Whether this client may ask for data now")
     version: str
     is_local: bool = Field(description="Whether only programs on the server's machine reach it")
+    database_id: str = Field(
+        description="Of what ids belong to; a browser keeps pictures by it, since another home may use its port"
+    )
     has_ui: bool = Field(description="Whether the web UI was built into this installation")
 
 

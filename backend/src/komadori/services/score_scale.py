@@ -5,8 +5,9 @@ and on how many there are. So the best score of a query is compared with the bes
 queries over a sample of the very frames that are searched (docs/adr/0024):
 
 - Words with the words of :mod:`komadori.core.absent_words`, which next to nothing shows: how high do
-  words come of which there is nothing? Strong is what 5 % of such words would reach, maybe what a quarter
-  would. Middle and spread are taken from the lower half, since a few of the words may be there after all.
+  words come of which there is nothing? Strong is what one such word in 70 would reach, maybe what three
+  in ten would. Middle and spread are taken from the lower half, since a few of the words may be there
+  after all.
 - Pictures with frames of the sample, each compared with all but its neighbours: how alike are frames
   here? Strong is what half of them reach, maybe what all but a tenth do.
 """
@@ -37,9 +38,9 @@ _MOST_PICTURES = 200
 _MOMENTS = 20
 """The sample has so many stretches: neighbours within one show the same, and are not compared."""
 
-_STRONG_DEVIATIONS = 1.645
-_MAYBE_DEVIATIONS = 0.6745
-"""Of a normal distribution: 5 % and 25 % lie beyond them."""
+_STRONG_DEVIATIONS = 2.2
+_MAYBE_DEVIATIONS = 0.524
+"""Beyond them lie 1.4 % and 30 % of a normal distribution. What looks like something there comes further."""
 
 _STRONG_SHARE = 0.5
 _MAYBE_SHARE = 0.1

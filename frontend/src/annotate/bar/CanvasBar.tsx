@@ -1,4 +1,4 @@
-import { ChevronLeft, ChevronRight, Eye, EyeOff, ListFilter, SquareDashed } from "lucide-react";
+import { ChevronLeft, ChevronRight, Eye, EyeOff, SquareDashed, WandSparkles } from "lucide-react";
 import { useSettings } from "@/app/settings";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
@@ -6,9 +6,11 @@ import { Range } from "../parts/Range";
 import { factsOf, type FrameSet } from "../queries";
 import { usePreferences } from "../settings";
 import { useNamed } from "../Toolbar";
+import type { Walk } from "../urlState";
 import { useView } from "../viewState";
 import styles from "./CanvasBar.module.css";
 import { SavedState } from "./SavedState";
+import { WalkMenu } from "./WalkMenu";
 
 const texts = defineTexts(
   {
@@ -21,7 +23,6 @@ const texts = defineTexts(
     boxAsks: "Box asks the model",
     asking: "Asking the model…",
     pointsHint: "Enter keeps the mask, Esc drops it",
-    whole: "All frames",
   },
   {
     place: (place: string, total: string) => `${place} / ${total}`,
@@ -33,23 +34,21 @@ const texts = defineTexts(
     boxAsks: "矩形からモデルで生成",
     asking: "モデルに問い合わせ中…",
     pointsHint: "Enter で確定、Esc で破棄",
-    whole: "全フレーム",
   },
 );
 
 const MAX_BRUSH = 400;
 
 interface Props {
+  readonly walk: Walk;
   readonly set: FrameSet;
   readonly frameId: string;
   readonly prompting: "asking" | "shown" | null;
-  /** Leave the selection for the whole project; null when it is the whole. */
-  readonly onWhole: (() => void) | null;
   readonly onStep: (step: 1 | -1) => void;
 }
 
 /** Where in the set the frame is, how masks are shown, and whether all is saved. */
-export function CanvasBar({ set, frameId, prompting, onWhole, onStep }: Props) {
+export function CanvasBar({ walk, set, frameId, prompting, onStep }: Props) {
   const t = useTexts(texts);
   const { number, time } = useFormats();
   const named = useNamed();
@@ -75,11 +74,7 @@ export function CanvasBar({ set, frameId, prompting, onWhole, onStep }: Props) {
             {time(facts.pts_s, 2)}
           </span>
         )}
-        {onWhole !== null && (
-          <Button look="quiet" icon={<ListFilter />} onClick={onWhole}>
-            {t.whole}
-          </Button>
-        )}
+        <WalkMenu walk={walk} frameId={frameId} videoId={facts?.videoId ?? null} />
       </div>
       <MaskControls />
       <ToolControls />
@@ -119,7 +114,7 @@ function ToolControls() {
   }
   if (tool !== "box") return null;
   return (
-    <Button look="quiet" pressed={doesBoxAsk} onClick={() => change({ doesBoxAsk: !doesBoxAsk })}>
+    <Button look="quiet" pressed={doesBoxAsk} icon={<WandSparkles />} onClick={() => change({ doesBoxAsk: !doesBoxAsk })}>
       {t.boxAsks}
     </Button>
   );

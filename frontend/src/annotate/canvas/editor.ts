@@ -16,6 +16,7 @@ const MIDDLE_BUTTON = 1;
 const RIGHT_BUTTON = 2;
 
 interface Press {
+  readonly pointerId: number;
   readonly start: Position;
   last: Position;
   /** A press of the select tool becomes a pan when it moves. */
@@ -41,6 +42,7 @@ export class Editor implements CanvasHandle {
     host.addEventListener("pointerdown", (event) => this.onDown(event), { signal });
     host.addEventListener("pointermove", (event) => this.onMove(event), { signal });
     host.addEventListener("pointerup", (event) => this.onUp(event), { signal });
+    host.addEventListener("lostpointercapture", (event) => this.onUp(event), { signal });
     host.addEventListener("pointercancel", () => this.cancel(), { signal });
     host.addEventListener("pointerleave", () => this.leave(), { signal });
     host.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
@@ -116,9 +118,9 @@ export class Editor implements CanvasHandle {
     const isPan = event.button === MIDDLE_BUTTON || (event.button === 0 && this.isSpaceHeld);
     const isNegative = event.button === RIGHT_BUTTON || event.altKey;
     if (!isPan && event.button !== 0 && !(this.props.tool === "point" && event.button === RIGHT_BUTTON)) return;
-    event.preventDefault();
+    if (event.button === MIDDLE_BUTTON) event.preventDefault(); // it would scroll
     this.host.setPointerCapture(event.pointerId);
-    this.press = { start, last: start, isPan };
+    this.press = { pointerId: event.pointerId, start, last: start, isPan };
     if (!isPan) this.begin(this.surface.at(start), isNegative);
     this.showCursor();
   }
@@ -144,8 +146,9 @@ export class Editor implements CanvasHandle {
   }
 
   private onMove(event: PointerEvent): void {
-    const to = this.onScreen(event);
     const { press, gesture } = this;
+    if (press !== null && press.pointerId !== event.pointerId) return; // another finger
+    const to = this.onScreen(event);
     this.showRing(to);
     if (press !== null) press.isPan ||= this.isPulledAway(press, to);
     if (press?.isPan === true) {
@@ -163,8 +166,8 @@ export class Editor implements CanvasHandle {
 
   private onUp(event: PointerEvent): void {
     const { press } = this;
+    if (press?.pointerId !== event.pointerId) return;
     this.press = null;
-    if (press === null) return;
     if (this.gesture !== null && !(this.gesture instanceof Polygon)) this.commit();
     else if (!press.isPan && this.props.tool === "select") this.select(this.surface.at(press.start), event);
     this.showCursor();

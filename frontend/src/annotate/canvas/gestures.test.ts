@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { rowsOf, spansOf } from "../../../tests/support/bitmaps";
 import { decode } from "@/masks/rle";

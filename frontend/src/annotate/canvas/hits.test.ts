@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { spansOf } from "../../../tests/support/bitmaps";
 import type { Box } from "@/masks/types";

@@ -9,11 +9,14 @@ export interface Look {
   /** The width of the outline; 0: none. */
   readonly line: number;
   readonly isDashed: boolean;
+  /** A thin dark line on both sides of the outline, which stands out where the picture has its colour. */
+  readonly hasRim?: boolean;
 }
 
 type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 const DASHES = [7, 4];
+const RIM = "rgb(0 0 0 / 45%)";
 
 /**
  * Draws an object in pixels of the frame.
@@ -23,7 +26,8 @@ const DASHES = [7, 4];
 export function paintTarget(context: Context, { object, shape }: Target, look: Look, scale: number, ratio: number): void {
   const unit = ratio / scale;
   const [left, top, right, bottom] = object.bbox;
-  context.lineJoin = "round";
+  context.lineJoin = "miter"; // costs less than round joins
+  context.miterLimit = 2; // corners of pixels are sharp, needles are cut off
   context.lineWidth = look.line * unit;
   context.strokeStyle = look.colour;
   context.fillStyle = look.colour;
@@ -38,13 +42,21 @@ export function paintTarget(context: Context, { object, shape }: Target, look: L
     context.fill(path, "evenodd");
     context.globalAlpha = 1;
   }
-  if (look.line > 0) context.stroke(path);
+  if (look.line === 0) return;
+  if (look.hasRim) {
+    context.strokeStyle = RIM;
+    context.lineWidth = (look.line + 1.5) * unit;
+    context.stroke(path);
+    context.strokeStyle = look.colour;
+    context.lineWidth = look.line * unit;
+  }
+  context.stroke(path);
 }
 
 /** An object as the tiles draw it. */
 export function itemOf(target: Target, colour: string, opacity: number, ratio: number): Item {
   const { object, shape } = target;
-  const look: Look = { colour, opacity, line: 2, isDashed: object.status === "proposed" };
+  const look: Look = { colour, opacity, line: 2, isDashed: object.status === "proposed", hasRim: true };
   return {
     id: object.id,
     key: `${shape?.serial ?? object.bbox.join()} ${colour} ${opacity} ${look.isDashed} ${ratio}`,

@@ -8,7 +8,7 @@ import { Picture } from "./picture";
 import { Shapes } from "./shapes";
 import { MaskTiles, type Placement } from "./tiles";
 import type { CanvasProps, EditorObject } from "./types";
-import { fitted, panned, toFrame, zoomed, type Size, type View } from "./view";
+import { fitted, panned, revealing, toFrame, zoomed, type Size, type View } from "./view";
 
 export interface Layers {
   readonly picture: HTMLCanvasElement;
@@ -80,6 +80,7 @@ export class Surface {
     const old = this.props;
     this.props = props;
     if (old.frame.id !== props.frame.id || old.frame.imageUrl !== props.frame.imageUrl) this.changeFrame(old);
+    else if (old.selected[0] !== props.selected[0]) this.reveal(props.selected[0]);
     this.areTargetsOld = true;
     this.isOverlayOld = true;
     this.draw();
@@ -149,6 +150,13 @@ export class Surface {
     this.draft = draft;
     this.isOverlayOld = true;
     this.draw();
+  }
+
+  private reveal(id: string | undefined): void {
+    const object = this.props.objects.find((one) => one.id === id);
+    if (object === undefined) return;
+    const view = revealing(this.view, object.bbox, this.props.frame, this.shown);
+    if (view !== this.view) this.show(view);
   }
 
   private changeFrame(old: CanvasProps): void {
@@ -267,7 +275,7 @@ export class Surface {
       ratio: this.ratio,
       opacity: this.props.outlineOnly ? 0 : this.props.opacity,
       selected: this.hasPicture ? chosen.filter(({ object }) => object.id !== this.draft?.objectId) : [],
-      hovered: this.draft === null ? (byId.get(this.hovered ?? "") ?? null) : null,
+      hovered: this.draft === null && !selected.includes(this.hovered ?? "") ? (byId.get(this.hovered ?? "") ?? null) : null,
       colourOf,
       preview: preview === null ? null : this.shapes.of(preview),
       points,

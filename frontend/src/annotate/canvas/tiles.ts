@@ -40,7 +40,7 @@ const SIDE = 256;
 /** Room around a box for its lines, in pixels of the screen. */
 const LINE_ROOM = 6;
 const LEVELS = 3;
-const TILES = 160;
+const TILES = 96;
 
 export class MaskTiles {
   /** Grows with each tile that is drawn. */

@@ -1,5 +1,6 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { fitted, panned, toFrame, zoomed } from "./view";
+import { fitted, panned, revealing, toFrame, zoomed } from "./view";
 
 const frame = { width: 1920, height: 1080 };
 const shown = { width: 984, height: 600 };
@@ -33,5 +34,16 @@ describe("panned", () => {
   it("leaves some of the frame in sight", () => {
     const { x, y } = panned(fitted(frame, shown), 9999, -9999, frame, shown);
     expect({ x, bottom: y + 540 }).toEqual({ x: 984 - 48, bottom: 48 });
+  });
+});
+
+describe("revealing", () => {
+  const view = { scale: 4, x: -2000, y: -1000 };
+  it("leaves the view as it is when some of the box is in sight", () => {
+    expect(revealing(view, [490, 240, 510, 260], frame, shown)).toBe(view);
+  });
+  it("brings a box that is out of sight to the middle", () => {
+    const after = revealing(view, [1000, 700, 1100, 800], frame, shown);
+    expect(toFrame(after, { x: shown.width / 2, y: shown.height / 2 })).toEqual({ x: 1050, y: 750 });
   });
 });

@@ -1,5 +1,6 @@
 /** Which part of the frame is shown, and how large. */
 import type { Position } from "@/masks/draw";
+import type { Box } from "@/masks/types";
 
 export interface Size {
   readonly width: number;
@@ -35,6 +36,14 @@ export function zoomed(view: View, factor: number, at: Position, frame: Size, sh
 
 export function panned(view: View, dx: number, dy: number, frame: Size, shown: Size): View {
   return held({ ...view, x: view.x + dx, y: view.y + dy }, frame, shown);
+}
+
+/** With a box of the frame in the middle, if nothing of it is in sight; else as it is. */
+export function revealing(view: View, [left, top, right, bottom]: Box, frame: Size, shown: Size): View {
+  const from = { x: left * view.scale + view.x, y: top * view.scale + view.y };
+  const to = { x: right * view.scale + view.x, y: bottom * view.scale + view.y };
+  if (to.x > 0 && to.y > 0 && from.x < shown.width && from.y < shown.height) return view;
+  return panned(view, (shown.width - from.x - to.x) / 2, (shown.height - from.y - to.y) / 2, frame, shown);
 }
 
 /** The frame does not leave the screen. */

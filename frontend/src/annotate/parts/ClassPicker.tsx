@@ -15,6 +15,9 @@ interface Props {
   readonly onClose: () => void;
 }
 
+/** The field has the focus as soon as it is there, before the dialog gives it to its first button. */
+const focus = (input: HTMLInputElement | null) => input?.focus();
+
 /** Asks for a class: one that there is, or a new one. */
 export function ClassPicker({ classes, onChoose, onClose }: Props) {
   const t = useTexts(texts);
@@ -37,7 +40,7 @@ export function ClassPicker({ classes, onChoose, onClose }: Props) {
     <Dialog open onOpenChange={onClose} title={t.title} footer={footer}>
       <form id={id} onSubmit={choose} className={styles["form"]}>
         <label htmlFor={`${id}-name`}>{t.name}</label>
-        <input id={`${id}-name`} className={styles["input"]} value={name} maxLength={200} autoComplete="off" onChange={(event) => setName(event.target.value)} />
+        <input ref={focus} id={`${id}-name`} className={styles["input"]} value={name} maxLength={200} autoComplete="off" onChange={(event) => setName(event.target.value)} />
       </form>
       {classes.length > 0 && (
         <fieldset className={styles["classes"]}>

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import type { FrameSet } from "../queries";
 import { walkOf } from "../urlState";

@@ -27,7 +27,18 @@ export class CommandStack {
   #done: Command[] = [];
   #undone: Command[] = [];
 
+  #project: string | null = null;
+
   constructor(private readonly outbox: Outbox) {}
+
+  /** Forget what was done in another project: its frames are not among those that are shown. */
+  keepTo(project: string): void {
+    if (this.#project !== null && this.#project !== project) {
+      this.#done = [];
+      this.#undone = [];
+    }
+    this.#project = project;
+  }
 
   /** Do something that can be undone. */
   run(what: What, frameId: string, steps: readonly Step[], nObjects = steps.length): Command {

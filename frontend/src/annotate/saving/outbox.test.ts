@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { Problem } from "@/api/problem";
 import type { EditValues, Entry, Status } from "../api";

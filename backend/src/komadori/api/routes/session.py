@@ -24,6 +24,7 @@ async def get_session(request: Request) -> answers.Session:
         is_open=is_let_in(access, request.scope),
         version=komadori.__version__,
         is_local=state.is_local,
+        database_id=state.database_id,
         has_ui=(state.ui_folder / "index.html").is_file(),
     )
 

@@ -1,5 +1,6 @@
 """Projects and the classes of their annotations."""
 
+import hashlib
 import time
 from collections.abc import Iterable
 
@@ -33,6 +34,12 @@ def by_name(session: Session, name: str) -> Project:
             f"There is no project {name!r}.", hint="Add a video with `komadori add --project` to make one."
         )
     return Project(row.id, row.name)
+
+
+def identity_of_database(session: Session) -> str:
+    """A name that this database alone has: ids of two databases mean different things."""
+    created_s = session.scalar(select(ProjectRow.created_s).where(ProjectRow.name == DEFAULT))
+    return hashlib.sha256(repr(created_s).encode()).hexdigest()[:12]
 
 
 def by_id(session: Session, project_id: int) -> Project:
