@@ -90,7 +90,8 @@ class Canvas:
                 const canvas = document.querySelector(`canvas[data-layer=${layer}]`)
                 const { left, top } = canvas.getBoundingClientRect()
                 const ratio = window.devicePixelRatio
-                return canvas.getContext('2d').getImageData((x - left) * ratio, (y - top) * ratio, 1, 1).data[3]
+                const at = [(x - left) * ratio, (y - top) * ratio]
+                return canvas.getContext('2d').getImageData(...at, 1, 1).data[3]
             }""",
             [layer, x, y],
         )

@@ -62,6 +62,26 @@ def toggle(page: Page, place: int) -> None:
     row.get_by_role("button", name=re.compile("in the picture")).evaluate("(button) => button.click()")
 
 
+class CpuTime:
+    """What the main thread of a page works in the block, which other work on the machine does not change."""
+
+    def __init__(self, page: Page) -> None:
+        self._session: CDPSession = page.context.new_cdp_session(page)
+        self.ms = 0.0
+
+    def __enter__(self) -> "CpuTime":
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self.ms -= self._read_ms()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ms += self._read_ms()
+
+    def _read_ms(self) -> float:
+        metrics = self._session.send("Performance.getMetrics")["metrics"]
+        return 1000 * float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+
 def test_fifty_masks_go_one_by_one_and_return_to_the_pixel(crowded: Tab, squares: list[str]) -> None:
     page, canvas = show(crowded, squares[0], _FEW, (4 + 32 * 9 + 12, 28 + 14))
     whole = canvas.digest()
@@ -89,28 +109,32 @@ def test_all_masks_go_and_return_by_one_key(crowded: Tab, squares: list[str]) ->
     assert hidden == 0
 
 
-def test_a_thousand_objects_are_panned_and_pointed_at_in_time(crowded: Tab, squares: list[str]) -> None:
+def test_a_thousand_objects_are_panned_in_time(crowded: Tab, squares: list[str]) -> None:
     n_steps = 30
     page, canvas = show(crowded, squares[1], _MANY, _LAST_OF_THE_FIRST_ROW)
-    cpu = CpuTime(page)
-
     x, y = canvas.on_page(_GAP)
+    before = canvas.digest()
     page.mouse.move(x, y)
     page.mouse.down()
-    before_ms = cpu.read_ms()
-    page.mouse.move(x + 150, y + 90, steps=n_steps)
-    pan_ms = (cpu.read_ms() - before_ms) / n_steps
-    page.mouse.up()
-    page.keyboard.press("0")
-    at_rest = canvas.digest("edit")
-    before_ms = cpu.read_ms()
-    page.mouse.move(*canvas.on_page(_FIRST_SQUARE))
-    canvas_digest = canvas.wait_drawn(lambda digest: digest != at_rest, "edit")
-    hover_ms = cpu.read_ms() - before_ms
 
-    assert canvas_digest != at_rest
-    print(f"CPU time: {pan_ms:.1f} ms a step of panning, {hover_ms:.1f} ms to point")
-    assert pan_ms < _FRAME_MS
+    with CpuTime(page) as panning:
+        page.mouse.move(x + 150, y + 90, steps=n_steps)
+
+    assert canvas.digest() != before
+    assert panning.ms / n_steps < _FRAME_MS
+
+
+def test_one_of_a_thousand_objects_is_pointed_at_in_time(crowded: Tab, squares: list[str]) -> None:
+    page, canvas = show(crowded, squares[1], _MANY, _LAST_OF_THE_FIRST_ROW)
+    page.mouse.move(*canvas.on_page(_GAP))
+    before = canvas.digest("edit")
+
+    with CpuTime(page) as pointing:
+        page.mouse.move(*canvas.on_page(_FIRST_SQUARE))
+        page.evaluate("new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown)))")
+
+    assert canvas.digest("edit") != before
+    assert pointing.ms < _FRAME_MS
 
 
 def test_a_thousand_objects_are_listed_by_few_elements(crowded: Tab, squares: list[str]) -> None:
@@ -121,18 +145,6 @@ def test_a_thousand_objects_are_listed_by_few_elements(crowded: Tab, squares: li
 
     expect(rows.locator(f"li[style*='translateY({_ROW_HEIGHT * _MANY}px)']")).to_be_visible()
     assert rows.locator("li").count() < 60
-
-
-class CpuTime:
-    """What the main thread of a page has worked, which other work on the machine does not change."""
-
-    def __init__(self, page: Page) -> None:
-        self._session: CDPSession = page.context.new_cdp_session(page)
-        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def read_ms(self) -> float:
-        metrics = self._session.send("Performance.getMetrics")["metrics"]
-        return 1000 * float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
 
 def test_a_stroke_that_goes_on_while_the_frame_changes_stays_on_its_own(

@@ -17,7 +17,7 @@ _EXACT = Encoding(crf=1, keyframe_every=1)
 
 
 def write_shapes(path: Path) -> None:
-    """Six frames with a red disc around (70, 70), a red square from (200, 40) to (260, 100), a blue box below."""
+    """Six frames with a red disc around (70, 70), a red square from (200, 40) to (260, 100), a blue box."""
     write_pictures(path, [_shapes(number) for number in range(N_SHAPES_FRAMES)])
 
 

@@ -29,6 +29,7 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
   ingest: ["projects", "videos", "frames"],
   embed: ["searches"],
   annotate: ["projects", "annotations", "frames"],
+  export: ["exports"],
   delete: ["projects", "videos", "frames", "annotations"],
   proxy: ["playback"],
   pull: ["models"],

@@ -33,7 +33,7 @@ const texts = defineTexts(
 /** What has been exported, to fetch or to write again. */
 export function Exports({ project }: { readonly project: string }) {
   const t = useTexts(texts);
-  const exports = useExports();
+  const exports = useExports(project);
   return (
     <section aria-labelledby="exports">
       <h2 id="exports">{t.title}</h2>

@@ -4,6 +4,8 @@ import { api, body, type Job, ROOT, type Schemas } from "@/api/client";
 import { JOBS } from "@/api/jobs";
 import { hasProject } from "@/api/projects";
 
+const EXPORTS = ["exports"] as const;
+
 export type Summary = Schemas["Summary"];
 export type Order = Required<Pick<Schemas["Export"], "format" | "status" | "project">>;
 
@@ -32,11 +34,14 @@ export function usePreview(order: Order) {
   });
 }
 
-/** The exports of all projects, newest first. */
-export function useExports() {
+/** The exports of a project, newest first. */
+export function useExports(project: string) {
   return useQuery({
-    queryKey: [...JOBS, "exports"],
-    queryFn: async ({ signal }) => (await body(api.GET("/api/v1/jobs", { params: { query: { kind: "export", limit: 50 } }, signal }))).items,
+    queryKey: [...EXPORTS, project],
+    queryFn: async ({ client, signal }): Promise<readonly Job[]> => {
+      if (!(await hasProject(client, project))) return [];
+      return (await body(api.GET("/api/v1/jobs", { params: { query: { kind: "export", project, limit: 50 } }, signal }))).items;
+    },
   });
 }
 
@@ -47,7 +52,7 @@ export function useExport() {
       const { directory, ...rest } = order;
       return body(api.POST("/api/v1/exports", { body: { ...rest, ...(directory === "" ? {} : { directory }) } }));
     },
-    onSuccess: () => client.invalidateQueries({ queryKey: JOBS }),
+    onSuccess: () => Promise.all([JOBS, EXPORTS].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
 }
 

@@ -62,7 +62,8 @@ export function VideoCard({ video, project, jobs, onPlay }: Props) {
   const state = video.state === "extracting" && jobs.every(isEnded) && video.frames > 0 ? "ready" : video.state;
   return (
     <article className={styles["card"]} aria-label={video.name}>
-      <Link href={link("explore")} className={styles["poster"] ?? ""} aria-label={`${t.explore}: ${video.name}`}>
+      <Link href={link("explore")} className={styles["poster"] ?? ""}>
+        <span className="visually-hidden">{`${t.explore}: ${video.name}`}</span>
         {video.poster_frame_id === null ? <Image aria-hidden /> : <img src={thumbnailUrl(video.poster_frame_id)} alt="" />}
         <span className={styles["duration"]}>{time(video.duration_s, 0)}</span>
       </Link>

@@ -38,7 +38,10 @@ export function Dialog({ open, onOpenChange, title, children, footer, kind = "di
               <Button look="quiet" aria-label={t.close} icon={<X />} />
             </Radix.Close>
           </header>
-          <div className={styles["body"]}>{children}</div>
+          {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what is too long is scrolled by keys, too */}
+          <div className={styles["body"]} role="group" aria-label={title} tabIndex={0}>
+            {children}
+          </div>
           {footer !== undefined && <footer className={styles["footer"]}>{footer}</footer>}
         </Radix.Content>
       </Radix.Portal>
