@@ -21,7 +21,7 @@ class Session(BaseModel):
     version: str
     is_local: bool = Field(description="Whether only programs on the server's machine reach it")
     database_id: str = Field(
-        description="Of what ids belong to; a browser keeps pictures by it, since another home may use its port"
+        description="What ids belong to; a browser keeps pictures by it, as another home may use its port"
     )
     has_ui: bool = Field(description="Whether the web UI was built into this installation")
 
