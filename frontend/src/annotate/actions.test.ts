@@ -50,7 +50,7 @@ function scene(...frames: Entry[][]) {
   frames.forEach((entries, i) => client.setQueryData(annotationsKey(ids[i] ?? ""), entries));
   const count = (status: Status) => frames.map((entries) => entries.filter((one) => one.status === status).length);
   const rows = new Map(ids.map((id, i) => [id, i]));
-  const table = { ids, video_ids: ids, indices: [], pts_s: [], n_accepted: count("accepted"), n_proposed: count("proposed") };
+  const table = { ids, video_ids: ids, indices: [], pts_s: [], mean_colours: "", n_accepted: count("accepted"), n_proposed: count("proposed") };
   const set: FrameSet = { ids, rows, places: rows, table };
   const frameId = ids[0] ?? "";
   const shown = () => outbox.view(frameId, frames[0] ?? []);

@@ -23,16 +23,6 @@ export interface EditValues {
   readonly segmentation?: CocoRle;
 }
 
-/** Frames as columns of equal length, by video and then by place in the video. */
-export type FrameTable = Readonly<Pick<Schemas["FrameTable"], "ids" | "video_ids" | "indices" | "pts_s" | "n_accepted" | "n_proposed">>;
-
-export interface FrameFilter {
-  readonly project: string;
-  readonly videoId: string | null;
-  readonly className?: string | null;
-  readonly isUndecided?: boolean;
-}
-
 /** Where open proposals are decided about: in the whole project, or in one video. */
 export interface Place {
   readonly project: string;
@@ -40,39 +30,6 @@ export interface Place {
 }
 
 const LONGEST_PAGE = 1_000;
-const LONGEST_TABLE = 50_000;
-
-/** All frames that a filter leaves, asked for in as many pages as it takes. */
-export async function frameTable({ project, videoId, className = null, isUndecided = false }: FrameFilter, signal: AbortSignal): Promise<FrameTable> {
-  const pages: Schemas["FrameTable"][] = [];
-  let cursor: string | null = null;
-  do {
-    const query = {
-      project,
-      limit: LONGEST_TABLE,
-      ...(videoId !== null && { video_id: videoId }),
-      ...(className !== null && { class_name: className }),
-      ...(isUndecided && { only: "undecided" as const }),
-      ...(cursor !== null && { cursor }),
-    };
-    const page: Schemas["FrameTable"] = await body(api.GET("/api/v1/frames", { params: { query }, signal }));
-    pages.push(page);
-    cursor = page.next_cursor;
-  } while (cursor !== null);
-  const [first] = pages;
-  return pages.length === 1 && first !== undefined ? first : joined(pages);
-}
-
-function joined(pages: readonly FrameTable[]): FrameTable {
-  return {
-    ids: pages.flatMap((page) => page.ids),
-    video_ids: pages.flatMap((page) => page.video_ids),
-    indices: pages.flatMap((page) => page.indices),
-    pts_s: pages.flatMap((page) => page.pts_s),
-    n_accepted: pages.flatMap((page) => page.n_accepted),
-    n_proposed: pages.flatMap((page) => page.n_proposed),
-  };
-}
 
 /** The frames that a search in words finds, best first. */
 export async function foundFrames(text: string, project: string, k: number, signal: AbortSignal): Promise<string[]> {

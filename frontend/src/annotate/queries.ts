@@ -2,6 +2,7 @@
 import { type QueryClient, keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { imageUrl } from "@/api/client";
+import { type FrameColumns, framesOf, NO_FRAMES } from "@/api/frames";
 import { hasProject } from "@/api/projects";
 import { keptFrames } from "@/app/frameSets";
 import * as server from "./api";
@@ -9,7 +10,6 @@ import type { Walk } from "./urlState";
 
 const FROM_SEARCH = 200;
 const TABLES = ["frames", { as: "table" }] as const;
-const NO_FRAMES: server.FrameTable = { ids: [], video_ids: [], indices: [], pts_s: [], n_accepted: [], n_proposed: [] };
 
 export const annotationsKey = (frameId: string) => ["annotations", "frame", frameId] as const;
 
@@ -27,7 +27,7 @@ export interface FrameSet {
   readonly ids: readonly string[];
   /** Of all frames of the project or video, by frame id: where they are in `table`. */
   readonly rows: ReadonlyMap<string, number>;
-  readonly table: server.FrameTable;
+  readonly table: FrameColumns;
   /** Of the frames of the set, where they are in `ids`. */
   readonly places: ReadonlyMap<string, number>;
 }
@@ -58,7 +58,7 @@ export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: un
   const { project, videoId } = walk;
   const table = useQuery({
     queryKey: [...TABLES, project, videoId],
-    queryFn: async ({ client, signal }) => ((await hasProject(client, project)) ? server.frameTable({ project, videoId }, signal) : NO_FRAMES),
+    queryFn: async ({ client, signal }) => ((await hasProject(client, project)) ? framesOf({ project, videoId }, signal) : NO_FRAMES),
     placeholderData: keepPreviousData,
   });
   const named = useMemo(() => walk.frameIds ?? (walk.setKey === null ? null : keptFrames(walk.setKey)), [walk]);
@@ -90,14 +90,14 @@ export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: un
 
 async function chosenFrames({ project, videoId, className, isUndecided, searchText }: Walk, signal: AbortSignal): Promise<readonly string[]> {
   if (searchText !== null) return server.foundFrames(searchText, project, FROM_SEARCH, signal);
-  return (await server.frameTable({ project, videoId, className, isUndecided }, signal)).ids;
+  return (await framesOf({ project, videoId, className, isUndecided }, signal)).ids;
 }
 
 /** Write how many objects a frame has, decided and undecided, into the tables that name it. */
 export function patchTables(client: QueryClient, frameId: string, entries: readonly server.Entry[]): void {
   const count = (status: server.Status) => entries.filter((entry) => entry.status === status).length;
   const [nAccepted, nProposed] = [count("accepted"), count("proposed")];
-  client.setQueriesData<server.FrameTable>({ queryKey: TABLES }, (table) => {
+  client.setQueriesData<FrameColumns>({ queryKey: TABLES }, (table) => {
     const row = table?.ids.indexOf(frameId) ?? -1;
     if (table === undefined || row < 0) return table;
     return { ...table, n_accepted: table.n_accepted.with(row, nAccepted), n_proposed: table.n_proposed.with(row, nProposed) };

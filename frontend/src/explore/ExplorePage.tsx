@@ -1,5 +1,6 @@
 import { useMemo, useState } from "react";
 import { Link, useLocation } from "wouter";
+import { NO_FRAMES } from "@/api/frames";
 import { Problem } from "@/api/problem";
 import { useClasses } from "@/api/projects";
 import { useVideos } from "@/api/videos";
@@ -39,7 +40,7 @@ const texts = defineTexts(
   },
 );
 
-const NO_FRAMES = frameTable([]);
+const NOTHING_YET = frameTable(NO_FRAMES);
 
 /** Find frames by words, by a picture, or by looking. */
 export default function ExplorePage() {
@@ -52,7 +53,7 @@ export default function ExplorePage() {
   const frames = useFrameTable(project, state);
   const videos = useVideos(project).data ?? [];
   const classes = useClasses(project).data ?? [];
-  const table = frames.data ?? NO_FRAMES;
+  const table = frames.data ?? NOTHING_YET;
   const search = useSearch(project, state, table.ids.length === 0);
   const found = isSearch(state) && !search.isError ? search.data : undefined;
   const shown = useMemo(() => shownFrames(table, found, state), [table, found, state]);

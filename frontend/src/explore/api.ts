@@ -1,6 +1,7 @@
 /** Frames and searches, as the explore page asks for them. */
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { api, body, ROOT, type Schemas } from "@/api/client";
+import { type FrameColumns, framesOf, NO_FRAMES } from "@/api/frames";
 import { Problem } from "@/api/problem";
 import { hasProject } from "@/api/projects";
 import { readPicture } from "./picture";
@@ -11,7 +12,6 @@ export type Hit = Schemas["Hit"];
 
 /** The most hits that a search gives. */
 const MAX_HITS = 10_000;
-const FRAMES_AT_ONCE = 20_000;
 
 /** Frames by column; row i of each column belongs to the same frame. */
 export interface FrameTable {
@@ -34,46 +34,23 @@ export function useFrameTable(project: string, { video, label, status, undecided
   return useQuery({
     queryKey: ["frames", project, { video, label, status, undecided }],
     queryFn: async ({ client, signal }) => {
-      if (!(await hasProject(client, project))) return frameTable([]);
-      const pages: Schemas["FrameTable"][] = [];
-      let cursor: string | null = null;
-      do {
-        const page: Schemas["FrameTable"] = await body(
-          api.GET("/api/v1/frames", {
-            params: {
-              query: {
-                project,
-                limit: FRAMES_AT_ONCE,
-                ...(video === null ? {} : { video_id: video }),
-                ...(label === null ? {} : { class_name: label }),
-                ...(status === null ? {} : { status }),
-                ...(undecided ? { only: "undecided" as const } : {}),
-                ...(cursor === null ? {} : { cursor }),
-              },
-            },
-            signal,
-          }),
-        );
-        pages.push(page);
-        cursor = page.next_cursor;
-      } while (cursor !== null);
-      return frameTable(pages);
+      if (!(await hasProject(client, project))) return frameTable(NO_FRAMES);
+      return frameTable(await framesOf({ project, videoId: video, className: label, status, isUndecided: undecided }, signal));
     },
     placeholderData: keepPreviousData,
   });
 }
 
-export function frameTable(pages: readonly Schemas["FrameTable"][]): FrameTable {
-  const ids = pages.flatMap((page) => page.ids);
+export function frameTable(columns: FrameColumns): FrameTable {
   return {
-    ids,
-    videoIds: pages.flatMap((page) => page.video_ids),
-    indices: pages.flatMap((page) => page.indices),
-    ptsS: pages.flatMap((page) => page.pts_s),
-    meanColours: pages.flatMap((page) => (page.mean_colours.match(/.{6}/g) ?? []).map((digits) => `#${digits}`)),
-    nAccepted: pages.flatMap((page) => page.n_accepted),
-    nProposed: pages.flatMap((page) => page.n_proposed),
-    rowOf: new Map(ids.map((id, row) => [id, row])),
+    ids: columns.ids,
+    videoIds: columns.video_ids,
+    indices: columns.indices,
+    ptsS: columns.pts_s,
+    meanColours: (columns.mean_colours.match(/.{6}/g) ?? []).map((digits) => `#${digits}`),
+    nAccepted: columns.n_accepted,
+    nProposed: columns.n_proposed,
+    rowOf: new Map(columns.ids.map((id, row) => [id, row])),
   };
 }
 

@@ -3,8 +3,7 @@ import { type Found, frameTable, type Hit } from "./api";
 import { shownFrames } from "./shown";
 import { START } from "./urlState";
 
-const TABLE = frameTable([
-  {
+const TABLE = frameTable({
     ids: ["1", "2", "3", "4"],
     video_ids: ["7", "7", "7", "8"],
     indices: [0, 30, 60, 0],
@@ -12,10 +11,7 @@ const TABLE = frameTable([
     mean_colours: "808080".repeat(4),
     n_accepted: [0, 0, 0, 0],
     n_proposed: [0, 0, 0, 0],
-    total: 4,
-    next_cursor: null,
-  },
-]);
+});
 
 const hit = (frame_id: string, band: Hit["band"]): Hit => ({ frame_id, band, video_id: "7", pts_s: 0, score: 0.2 });
 const SCALE = { null_mean: 0, null_std: 1, n_null: 9, strong_from: 3, maybe_from: 2, n_strong: 1, n_maybe: 1 };

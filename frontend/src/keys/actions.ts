@@ -58,7 +58,6 @@ export const texts = defineTexts(
     remove: "Delete the object",
     setClass: "Give the class with this number",
     fit: "Fit the frame",
-    play: "Play or pause",
   },
   {
     search: "検索",
@@ -107,7 +106,6 @@ export const texts = defineTexts(
     remove: "物体を削除",
     setClass: "番号のクラスにする",
     fit: "全体を表示",
-    play: "再生・停止",
   },
 );
 
@@ -163,5 +161,4 @@ export const ACTIONS: readonly Action[] = [
   action("annotate", "remove", "Delete"),
   action("annotate", "setClass", "1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9"),
   action("annotate", "fit", "0"),
-  action("annotate", "play", "k"),
 ];

@@ -19,7 +19,7 @@ describe("spread", () => {
 });
 
 describe("scopesOf", () => {
-  const table = { ids: ids(12_001), video_ids: [], indices: [], pts_s: [], n_accepted: [], n_proposed: [] };
+  const table = { ids: ids(12_001), video_ids: [], indices: [], pts_s: [], mean_colours: "", n_accepted: [], n_proposed: [] };
   const set = (own: readonly string[]): FrameSet => ({ ids: own, table, rows: new Map(), places: new Map() });
   it("names no frames where all are meant", () => {
     expect(scopesOf("set", walkOf(new URLSearchParams()), set(table.ids), "1", "9")).toEqual([{}]);
