@@ -1,8 +1,9 @@
 /** The classes of a project in the order of their numbers, and their colours. */
 import { useCallback, useMemo } from "react";
 import { useClasses as useProjectClasses } from "@/api/projects";
+import { useClassColours } from "@/app/classColours";
 import { useSettings } from "@/app/settings";
-import { colourOf, coloursOf } from "@/masks/palette";
+import { colourOf } from "@/masks/palette";
 import type { Entry } from "./api";
 import type { EditorObject } from "./canvas/types";
 import { sortedClasses } from "./objects";
@@ -20,13 +21,11 @@ const NONE: readonly string[] = [];
 export function useClasses(project: string, entries: readonly Entry[]): Classes {
   const stored = useProjectClasses(project).data ?? NONE;
   const prompts = usePrompts(project);
-  const own = useSettings((settings) => settings.classColours);
   const isByClass = useSettings((settings) => settings.colourBy) === "class";
   // A list that says the same is the same list, whatever else of the objects has changed.
   const present = JSON.stringify([...new Set(entries.map((entry) => entry.class_name))].sort());
   const names = useMemo(() => sortedClasses([...prompts, ...stored, ...(JSON.parse(present) as string[])], prompts), [prompts, stored, present]);
-  const colours = useMemo(() => coloursOf(names, own), [names, own]);
-  const colourOfClass = useCallback((className: string) => colours.get(className) ?? colourOf(className, own), [colours, own]);
+  const colourOfClass = useClassColours(project, names);
   const colourOfObject = useCallback(
     (object: EditorObject) => (isByClass ? colourOfClass(object.className) : colourOf(object.id)),
     [isByClass, colourOfClass],

@@ -31,8 +31,9 @@ export function useEditing(scene: Scene, classes: Classes): Editing {
     if (edit.objectId === null && nextClass === null) setWithoutClass(edit);
     else keepEdit(scene, edit, nextClass ?? "", !isLeaving);
   };
+  const objectBox = scene.entries.find((entry) => entry.id === objectId)?.bbox_xyxy ?? null;
   const isOn = tool === "point" || tool === "box";
-  const prompting = usePrompting({ frameId: scene.frameId, objectId, isOn, onEdit: keep, onProblem });
+  const prompting = usePrompting({ frameId: scene.frameId, objectId, objectBox, isOn, onEdit: keep, onProblem });
   const asking = withoutClass && {
     choose: (chosen: string) => {
       setWithoutClass(null);

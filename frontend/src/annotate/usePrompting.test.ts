@@ -22,7 +22,8 @@ beforeEach(() => {
 function setup() {
   const onEdit = vi.fn();
   const onProblem = vi.fn();
-  const hook = renderHook((props: { frameId: string; objectId: string | null }) => usePrompting({ ...props, isOn: true, onEdit, onProblem }), {
+  const objectBox = [0, 0, 4, 4] as const;
+  const hook = renderHook((props: { frameId: string; objectId: string | null }) => usePrompting({ ...props, objectBox, isOn: true, onEdit, onProblem }), {
     initialProps: { frameId: "1", objectId: "5" as string | null },
   });
   const click = () => act(async () => hook.result.current.addPoint(point));
@@ -36,6 +37,21 @@ describe("points", () => {
     await click();
     await act(async () => hook.result.current.addPoint({ ...point, isPositive: false }));
     expect(vi.mocked(refine).mock.calls[1]?.slice(0, 4)).toEqual(["1", [point, { ...point, isPositive: false }], null, "5"]);
+  });
+
+  it("begin a new object far from the selected one, and stay with it", async () => {
+    const { hook, answer, onEdit } = setup();
+    await act(async () => hook.result.current.addPoint({ x: 20, y: 2, isPositive: true }));
+    await act(async () => hook.result.current.addPoint(point));
+    await answer(1, "a");
+    act(() => void hook.result.current.commit());
+    expect(onEdit).toHaveBeenCalledExactlyOnceWith({ kind: "mask", objectId: null, mask: mask("a"), frameId: "1" }, false);
+  });
+
+  it("far from the selected object say what does not belong to it", async () => {
+    const { hook } = setup();
+    await act(async () => hook.result.current.addPoint({ x: 20, y: 2, isPositive: false }));
+    expect(vi.mocked(refine).mock.calls[0]?.[3]).toBe("5");
   });
 
   it("show the newest answer only", async () => {

@@ -20,6 +20,8 @@ interface Prompting {
 interface Options {
   readonly frameId: string;
   readonly objectId: string | null;
+  /** Where that object is. A first click far from it begins a new object, whatever is selected. */
+  readonly objectBox?: Box | null;
   /** Whether a tool is in use that asks the model. */
   readonly isOn: boolean;
   /** `isLeaving`: something else has been chosen since. */
@@ -32,7 +34,7 @@ interface Options {
  *
  * Going elsewhere (another frame, object or tool) keeps the mask that is shown, as Enter does; Escape drops it.
  */
-export function usePrompting({ frameId, objectId, isOn, onEdit, onProblem }: Options) {
+export function usePrompting({ frameId, objectId, objectBox = null, isOn, onEdit, onProblem }: Options) {
   const [shown, setShown] = useState<Prompting | null>(null);
   const current = useRef<Prompting | null>(null);
   const request = useRef<AbortController | null>(null);
@@ -87,15 +89,28 @@ export function usePrompting({ frameId, objectId, isOn, onEdit, onProblem }: Opt
   useEffect(() => () => void end(true, true), [end]);
 
   const begun = (): Prompting => current.current ?? { frameId, objectId, points: [], box: null, preview: null, isAsking: false };
+  const begunAt = (point: PromptPoint): Prompting => {
+    const isElsewhere = current.current === null && point.isPositive && objectBox !== null && !isNear(objectBox, point);
+    return isElsewhere ? { ...begun(), objectId: null } : begun();
+  };
   return {
     shown,
-    addPoint: (point: PromptPoint) => void ask({ ...begun(), points: [...begun().points, point] }),
+    addPoint: (point: PromptPoint) => {
+      const prompting = begunAt(point);
+      void ask({ ...prompting, points: [...prompting.points, point] });
+    },
     setBox: (box: Box) => void ask({ ...begun(), box }),
     /** Keep the mask that is shown; false when there is nothing to keep. */
     commit: () => end(true),
     /** Drop points and mask; false when there are none. */
     cancel: () => end(false),
   };
+}
+
+/** Whether a point is on an object, or beside it by no more than a quarter of its size. */
+function isNear([left, top, right, bottom]: Box, { x, y }: PromptPoint): boolean {
+  const [beside, above] = [(right - left) / 4, (bottom - top) / 4];
+  return x >= left - beside && x <= right + beside && y >= top - above && y <= bottom + above;
 }
 
 async function answer({ frameId, objectId, points, box }: Prompting, signal: AbortSignal): Promise<CocoRle> {

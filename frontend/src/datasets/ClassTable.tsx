@@ -1,8 +1,8 @@
 import { Link } from "wouter";
+import { useClassColours } from "@/app/classColours";
 import { withProject } from "@/app/project";
 import { useSettings } from "@/app/settings";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
-import { colourOf } from "@/masks/palette";
 import type { Summary } from "./api";
 import styles from "./ClassTable.module.css";
 
@@ -37,6 +37,7 @@ export function ClassTable({ classes, project }: Props) {
   const t = useTexts(texts);
   const { number } = useFormats();
   const { classColours, change } = useSettings();
+  const colourOfClass = useClassColours(project);
   return (
     <section aria-labelledby="classes">
       <h2 id="classes">{t.classes}</h2>
@@ -57,7 +58,7 @@ export function ClassTable({ classes, project }: Props) {
                 <input
                   type="color"
                   aria-label={t.colour(one.name)}
-                  value={colourOf(one.name, classColours)}
+                  value={colourOfClass(one.name)}
                   onChange={(event) => change({ classColours: { ...classColours, [one.name]: event.target.value } })}
                 />
                 <Link href={withProject(`/explore?label=${encodeURIComponent(one.name)}`, project)}>{one.name}</Link>

@@ -100,7 +100,7 @@ export function ExportForm({ project }: { readonly project: string }) {
         </label>
         <p id="directory-hint">{t.directoryHint}</p>
         <Preview {...preview} />
-        <Button look="primary" type="submit" icon={<Download />} disabled={start.isPending || preview.isError}>
+        <Button look="primary" type="submit" icon={<Download />} disabled={start.isPending || preview.isError || preview.data?.n_images === 0}>
           {t.start}
         </Button>
       </form>

@@ -1,8 +1,9 @@
 import { useMemo } from "react";
+import { useClassColours } from "@/app/classColours";
+import { useProject } from "@/app/project";
 import { useSettings } from "@/app/settings";
 import styles from "./MaskOverlay.module.css";
 import { outlineOf } from "./outline";
-import { colourOf } from "./palette";
 import { decode } from "./rle";
 import type { Box, CocoRle } from "./types";
 
@@ -22,7 +23,7 @@ interface Props {
 
 /** Draws objects over a picture of their frame, which fills the same box; rejected ones are left out. */
 export function MaskOverlay({ width, height, objects }: Props) {
-  const own = useSettings((settings) => settings.classColours);
+  const colourOfClass = useClassColours(useProject());
   const opacity = useSettings((settings) => settings.maskOpacity);
   const shapes = useMemo(
     () => objects.filter(({ status }) => status !== "rejected").map((object) => ({ object, path: pathOf(object) })),
@@ -37,8 +38,8 @@ export function MaskOverlay({ width, height, objects }: Props) {
           fillRule="evenodd"
           vectorEffect="non-scaling-stroke"
           strokeDasharray={object.status === "proposed" ? "5 4" : undefined}
-          stroke={colourOf(object.class_name, own)}
-          fill={colourOf(object.class_name, own)}
+          stroke={colourOfClass(object.class_name)}
+          fill={colourOfClass(object.class_name)}
           fillOpacity={object.segmentation === null ? 0 : opacity}
         />
       ))}
