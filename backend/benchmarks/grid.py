@@ -10,15 +10,14 @@ import json
 import os
 import platform
 import statistics
-import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent))
-from browse import N_FRAMES, served  # the benchmarks are scripts, not a package
+browse = import_module("browse")  # beside this script: the benchmarks are no package
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -51,14 +50,14 @@ def main() -> None:
     """Measure, and write the result."""
     with (
         tempfile.TemporaryDirectory(prefix="komadori-bench-") as folder,
-        served(Path(folder)) as api,
+        browse.served(Path(folder)) as api,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS.split())
         url = f"http://127.0.0.1:{api.port}/explore"
         loads = [measure_load(browser, url) for _ in range(LOADS)]
         report: dict[str, Any] = {
-            "frames": N_FRAMES,
+            "frames": browse.N_FRAMES,
             "first_screen_ms": _summary([load["ms"] for load in loads]),
             "tiles": max(load["tiles"] for load in loads),
             **measure_moves(browser, url),

@@ -3,7 +3,7 @@ import type { Job } from "@/api/client";
 import { isEnded, share } from "@/api/jobs";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { texts as jobTexts } from "@/jobs/texts";
-import { Button } from "@/ui/Button";
+import { Button, buttonClass } from "@/ui/Button";
 import { Progress } from "@/ui/Progress";
 import { showToast } from "@/ui/toasts";
 import { archiveUrl, type Order, useExport, useExports } from "./api";
@@ -79,7 +79,7 @@ function ExportRow({ job, project }: { readonly job: Job; readonly project: stri
         {job.error !== null && <p className={styles["error"]}>{job.error}</p>}
       </div>
       {isDone && (
-        <a className={styles["download"]} href={archiveUrl(job.id)} download>
+        <a className={buttonClass()} href={archiveUrl(job.id)} download>
           <Download aria-hidden />
           {t.download}
         </a>

@@ -4,6 +4,7 @@ import { thumbnailUrl } from "@/api/client";
 import { defineTexts, useTexts } from "@/i18n";
 import { useKeys } from "@/keys/useKeys";
 import { Button } from "@/ui/Button";
+import { FileButton } from "@/ui/FileButton";
 import { showToast } from "@/ui/toasts";
 import { keepPicture, pictureUrl } from "./picture";
 import styles from "./SearchBox.module.css";
@@ -86,19 +87,15 @@ export function SearchBox({ state, change }: Props) {
       {(isBusyWith || state.q !== "") && (
         <Button look="quiet" aria-label={t.clear} icon={<X />} onClick={() => change({ q: "", like: null, img: null })} />
       )}
-      <label className={styles["choose"]} title={t.choose}>
-        <ImagePlus aria-hidden />
-        <input
-          type="file"
-          accept="image/*"
-          aria-label={t.choose}
-          onChange={(event) => {
-            const [file] = event.target.files ?? [];
-            event.target.value = "";
-            if (file !== undefined) void search(file);
-          }}
-        />
-      </label>
+      <FileButton
+        look="quiet"
+        label={t.choose}
+        accept="image/*"
+        icon={<ImagePlus aria-hidden />}
+        onFiles={([file]) => {
+          if (file !== undefined) void search(file);
+        }}
+      />
       {isOver && <span className={styles["drop"]}>{t.drop}</span>}
     </search>
   );

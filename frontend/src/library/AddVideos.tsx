@@ -6,6 +6,7 @@ import { JOBS } from "@/api/jobs";
 import { defineTexts, useTexts } from "@/i18n";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
+import { FileButton } from "@/ui/FileButton";
 import { showToast } from "@/ui/toasts";
 import styles from "./AddVideos.module.css";
 import { asRequest, mayBeVideo, type Sampling, type SamplerName, USUAL } from "./sampling";
@@ -92,17 +93,7 @@ export function AddVideos({ project }: { readonly project: string }) {
         <Upload aria-hidden className={styles["icon"]} />
         <span>{t.drop}</span>
         <span className={styles["or"]}>{t.or}</span>
-        <label className={styles["choose"]}>
-          {t.choose}
-          <input
-            type="file"
-            multiple
-            onChange={(event) => {
-              add([...(event.target.files ?? [])]);
-              event.target.value = "";
-            }}
-          />
-        </label>
+        <FileButton label={t.choose} multiple onFiles={add} />
         <Button icon={<FolderInput />} onClick={() => setIsNaming(true)}>
           {t.byPath}
         </Button>

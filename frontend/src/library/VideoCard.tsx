@@ -7,7 +7,7 @@ import { isEnded, JOBS } from "@/api/jobs";
 import { withProject } from "@/app/project";
 import { defineTexts, useFormats, useTexts } from "@/i18n";
 import { JobCard } from "@/jobs/JobCard";
-import { Button } from "@/ui/Button";
+import { Button, buttonClass } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import styles from "./VideoCard.module.css";
 
@@ -78,11 +78,11 @@ export function VideoCard({ video, project, jobs, onPlay }: Props) {
           <JobCard key={job.id} job={job} />
         ))}
         <div className={styles["actions"]}>
-          <Link href={link("explore")} className={styles["link"] ?? ""}>
+          <Link href={link("explore")} className={buttonClass()}>
             <Search aria-hidden />
             {t.explore}
           </Link>
-          <Link href={link("annotate")} className={styles["link"] ?? ""}>
+          <Link href={link("annotate")} className={buttonClass()}>
             <SquareDashedMousePointer aria-hidden />
             {t.annotate}
           </Link>
