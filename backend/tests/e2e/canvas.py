@@ -7,13 +7,13 @@ from typing import Literal
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import TIMEOUT_MS
-
 Position = tuple[float, float]
 Layer = Literal["picture", "masks", "edit"]
 
 _MARGIN = 12
 _MOST_SCALE = 4
+_DRAWN_WITHIN_S = 10
+"""Less than the time after which the page asks for something anew, and draws all that it shows."""
 
 _DIGEST = """
 async (layer) => {
@@ -77,7 +77,7 @@ class Canvas:
     def wait_drawn(self, is_so: Callable[[int], bool], layer: Layer = "masks") -> int:
         """Until the digest of a layer is as wanted."""
         expect(self.page.get_by_role("application")).to_be_visible()
-        deadline = time.monotonic() + TIMEOUT_MS / 1000
+        deadline = time.monotonic() + _DRAWN_WITHIN_S
         while not is_so(digest := self.digest(layer)):
             assert time.monotonic() < deadline, f"the layer {layer} was not drawn as expected"
         return digest

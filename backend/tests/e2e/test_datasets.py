@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from pycocotools.coco import COCO
 
 from tests.e2e.canvas import Canvas
-from tests.e2e.steps import JOB_WITHIN_S, add_coloured, annotate_and_wait, objects_of, wait_saved
+from tests.e2e.steps import add_coloured, annotate_and_wait, objects_of, wait_saved
 from tests.support.browser import Tab
 from tests.support.coloured import N_SHAPES_FRAMES, SHAPES_WH
 from tests.support.running_up import RunningUp
@@ -44,7 +44,7 @@ def download(page: Page, format_name: str) -> dict[str, bytes]:
     newest = page.get_by_role("region", name="Exports").get_by_role("listitem").first
     expect(newest.locator("strong")).to_have_text(format_name)
     link = newest.get_by_role("link", name="Download as ZIP")
-    expect(link).to_be_visible(timeout=JOB_WITHIN_S * 1000)
+    expect(link).to_be_visible()
     with page.expect_download() as begun:
         link.click()
     with zipfile.ZipFile(io.BytesIO(Path(begun.value.path()).read_bytes())) as archive:

@@ -134,11 +134,11 @@ def test_a_tool_changes_the_mask_and_undo_restores_it(
 def test_clicks_mend_an_object_that_words_found_and_undo_restores_it(edited: Edited) -> None:
     page, canvas = edited.show(4)
     before = edited.at(4, _SQUARE)
-    blue = (130, 180)
+    beside = (268, 70)
 
     canvas.click(_SQUARE)
     page.keyboard.press("c")
-    canvas.click(blue)
+    canvas.click(beside)
     expect(page.get_by_text("Enter keeps the mask")).to_be_visible()
     canvas.click((220, 60), "Alt")
     expect(page.get_by_text("Asking the model")).to_have_count(0)
@@ -148,9 +148,27 @@ def test_clicks_mend_an_object_that_words_found_and_undo_restores_it(edited: Edi
     page.keyboard.press("Control+z")
     wait_saved(page)
 
-    assert covers(changed, blue)
+    assert covers(changed, beside)
     assert not covers(changed, _SQUARE)
     assert objects_of(edited.system, before.frame_id)[before.id] == before
+
+
+def test_a_click_far_from_the_selected_object_begins_a_new_one(edited: Edited) -> None:
+    page, canvas = edited.show(4)
+    before = objects_of(edited.system, edited.frames[4])
+    blue = (130, 180)
+
+    canvas.click(_SQUARE)
+    page.keyboard.press("c")
+    canvas.click(blue)
+    expect(page.get_by_text("Enter keeps the mask")).to_be_visible()
+    page.keyboard.press("Enter")
+    wait_saved(page)
+
+    after = objects_of(edited.system, edited.frames[4])
+    (new,) = set(after) - set(before)
+    assert {id_: after[id_] for id_ in before} == before
+    assert mask_of(after[new]).bbox_xyxy == (120.0, 160.0, 180.0, 200.0)
 
 
 def test_what_was_undone_step_by_step_is_redone_and_lasts_after_a_reload(edited: Edited) -> None:

@@ -53,9 +53,11 @@ def test_words_order_the_frames_and_are_restored_by_reload_and_back(explored: Ta
     page.get_by_label("Show").select_option("all")
     by_score = tiles(page)
     page.reload()
+    expect(page.locator("[role=gridcell]").first).to_have_attribute("data-id", by_score[0])
     restored = tiles(page)
     page.go_back()
     page.go_back()
+    expect(page.locator("[role=gridcell]").first).to_have_attribute("data-id", by_time[0])
 
     assert sorted(by_score) == sorted(by_time)
     assert by_score != by_time

@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Browser
 
 from tests.support.app import inline_system, live_server
 from tests.support.clips import ffmpeg
@@ -68,8 +69,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def shown(server: str) -> Iterator[Player]:
-    with player(server) as made:
+def shown(browser: Browser, server: str) -> Iterator[Player]:
+    with player(browser, server) as made:
         yield made
 
 

@@ -5,15 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from tests.support.numbered import SQUARE
 
-CHROMIUM = "/usr/bin/chromium"
-_ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 _TIMEOUT_MS = 20_000
 _ADDRESS = "/player-page.html"
 _HTML = """<!doctype html><video muted></video><canvas></canvas><script>
@@ -106,19 +101,17 @@ class Player:
 
 
 @contextmanager
-def player(server_url: str) -> Iterator[Player]:
-    """The page in Chromium, in the origin of a server, which does not serve it itself."""
+def player(browser: Browser, server_url: str) -> Iterator[Player]:
+    """The page, in the origin of a server, which does not serve it itself."""
 
     def answer(route: Route) -> None:
         route.fulfill(content_type="text/html", body=_HTML)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS.split())
-        try:
-            page = browser.new_page()
-            page.set_default_timeout(_TIMEOUT_MS)
-            page.route(f"**{_ADDRESS}", answer)
-            page.goto(server_url + _ADDRESS)
-            yield Player(page)
-        finally:
-            browser.close()
+    page = browser.new_page()
+    try:
+        page.set_default_timeout(_TIMEOUT_MS)
+        page.route(f"**{_ADDRESS}", answer)
+        page.goto(server_url + _ADDRESS)
+        yield Player(page)
+    finally:
+        page.close()

@@ -142,7 +142,11 @@ function useWords(q: string, search: (q: string) => void) {
       // Enter that ends a composition is the input method's.
       if (event.nativeEvent.isComposing || isComposing.current) return;
       if (event.key === "Enter") commit(event.currentTarget.value);
-      if (event.key === "Escape") event.currentTarget.blur();
+      if (event.key === "Escape") {
+        // Browsers empty such an input; one leaves it to move among what was found.
+        event.preventDefault();
+        event.currentTarget.blur();
+      }
     },
   };
 }
