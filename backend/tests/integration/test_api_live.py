@@ -1,12 +1,13 @@
 """The API on a real socket: what the description promises holds for requests made from it."""
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from komadori.api.app import create_app
 from komadori.api.guard import UPLOAD_PATH
 from komadori.core import vector_rows
 from komadori.ml.embedders import fake
+from komadori.services.context import Context
 from komadori.settings import Settings
 from tests.support.app import NEVER_S, inline_context, jpeg_of, live_server, picture, seed_video
 from tests.support.clips import clip
@@ -90,19 +92,32 @@ schema = schemathesis.openapi.from_dict(
     config=SchemathesisConfig.from_dict(
         {"generation": {"deterministic": True, "max-examples": 10, "database": "none"}}
     ),
-)
+).exclude(path_regex="/uploads")  # tus has headers that depend on each other: see test_api_uploads
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Context]]:
+    """An API with three videos, and what it stores."""
     options, ctx, queue = inline_context(tmp_path_factory.mktemp("home"), query_timeout_s=2.0)
     with live_server(create_app(options, ctx, reap_every_s=NEVER_S)) as url:
         for name in ("a.mp4", "b.mp4", "c.mp4"):
             seed_video(ctx, name=name, n_frames=4)
         httpx.post(f"{url}/api/v1/annotation-runs", json={"prompts": ["red", "green"]}).raise_for_status()
         queue.run_chunk = _leave_queued
-        yield url
+        yield url, ctx
     ctx.sessions.close()
+
+
+@pytest.fixture(scope="module")
+def url(served: tuple[str, Context]) -> str:
+    return served[0]
+
+
+@pytest.fixture(scope="module")
+def spare_video(served: tuple[str, Context]) -> Callable[[], str]:
+    """Makes a video that may be deleted: the others are still needed."""
+    numbers = itertools.count()
+    return lambda: str(seed_video(served[1], name=f"spare {next(numbers)}.mp4", n_frames=1)[0])
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +127,28 @@ def connection() -> Iterator[requests.Session]:
         yield connection
 
 
+FILES_NEEDED = ("/media", "/times", "/archive")
+"""How operations end that need a file of which there is none here."""
+
+
 @pytest.fixture
-def answered() -> Iterator[set[int]]:
+def answered(request: pytest.FixtureRequest) -> Iterator[set[int]]:
     """Collects the statuses of an operation; some request must have been answered well."""
     statuses: set[int] = set()
     yield statuses
-    assert any(status < 300 for status in statuses), statuses
+    if not request.node.nodeid.rstrip("]").endswith(FILES_NEEDED):
+        assert any(status < 300 for status in statuses), statuses
 
 
 @schema.parametrize()
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_every_operation_keeps_its_promises(
-    case: schemathesis.Case[Any], url: str, connection: requests.Session, answered: set[int], tmp_path: Path
+    case: schemathesis.Case[Any],
+    url: str,
+    spare_video: Callable[[], str],
+    connection: requests.Session,
+    answered: set[int],
+    tmp_path: Path,
 ) -> None:
     body: Any = case.body
     if isinstance(body, dict) and body.get("path") == "/data/recording.mp4":
@@ -134,6 +159,8 @@ def test_every_operation_keeps_its_promises(
         body["file"] = PICTURE
     if case.method == "DELETE" and case.path_parameters.get("annotation_id") in IDS[:-1]:
         case.path_parameters["annotation_id"] = _drawn(url)
+    if case.method == "DELETE" and case.path_parameters.get("video_id") in IDS[:-1]:
+        case.path_parameters["video_id"] = spare_video()
     if case.path.endswith(("/pause", "/resume")) and case.path_parameters.get("job_id") in IDS[:-1]:
         case.path_parameters["job_id"] = _queued(url)
     if isinstance(body, Binary) and sum(body.data) % 2 == 0:  # the others stay without sense

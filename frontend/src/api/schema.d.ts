@@ -2344,7 +2344,7 @@ export interface components {
         Session: {
             /**
              * Database Id
-             * @description Of what ids belong to; a browser keeps pictures by it, since another home may use its port
+             * @description What ids belong to; a browser keeps pictures by it, as another home may use its port
              */
             database_id: string;
             /**
