@@ -87,6 +87,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
               key={id}
               href={withProject(to, project)}
               className={styles["page"] ?? ""}
+              title={t[id]}
               aria-current={path === to ? "page" : undefined}
             >
               <Icon aria-hidden />
