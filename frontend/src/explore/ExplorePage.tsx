@@ -56,6 +56,9 @@ export default function ExplorePage() {
   const table = frames.data ?? NOTHING_YET;
   const search = useSearch(project, state, table.ids.length === 0);
   const found = isSearch(state) && !search.isError ? search.data : undefined;
+  // A page that opens with a search shows nothing before its hits: frames would move under the pointer.
+  const [beganWithSearch] = useState(isSearch(state));
+  const isWaiting = beganWithSearch && search.isLoading && search.data === undefined;
   const shown = useMemo(() => shownFrames(table, found, state), [table, found, state]);
 
   const annotate = (ids: readonly string[], frame: string | undefined) => {
@@ -78,7 +81,7 @@ export default function ExplorePage() {
         t={t}
         error={frames.error ?? (isSearch(state) ? search.error : null)}
         retry={() => void (frames.isError ? frames.refetch() : search.refetch())}
-        isLoaded={frames.data !== undefined}
+        isLoaded={frames.data !== undefined && !isWaiting}
         isEmpty={shown.ids.length === 0}
         isFiltered={isFiltered || isSearch(state)}
         library={withProject("/", project)}
