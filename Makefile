@@ -24,7 +24,7 @@ CPU := $(call composed,docker-compose.cpu.yml)
 GPU_WORKERS := siglip-worker sam3-worker
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local ui test test-browser test-containers hostile mutants chaos check check-ui docs format lock \
+.PHONY: help demo local ui test test-long test-browser test-containers hostile mutants chaos check check-ui docs format lock \
 	bench demo-models clean up down up-gpu verify-gpu logs-gpu rebuild-gpu down-gpu compose-is-there
 
 help: ## Show what there is to make
@@ -67,6 +67,9 @@ down: compose-is-there ## Stop and remove all containers; data and models stay
 
 test: $(VENV)/.dev $(COMPOSE_PROGRAM) ## Run all tests
 	@cd backend && OMP_WAIT_POLICY=PASSIVE ../$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test-long: $(VENV)/.dev ## Run the tests that take minutes: a cut of make chaos on both databases
+	@cd backend && ../$(BIN)/python -m pytest -q -n $(JOBS) tests/chaos -m long $(PYTEST_OPTIONS)
 
 test-browser: $(VENV)/.dev ui ## Try the wheel in a real browser, Chromium
 	@cd backend && ../$(BIN)/python -m pytest -q tests/e2e -m browser $(PYTEST_OPTIONS)

@@ -19,6 +19,7 @@ SEEDS = {"sqlite": 190, "postgresql": 114}
 """Together they have each kind of fault once, as a test of the plan says."""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(_PATIENCE_S + 60)
 @pytest.mark.parametrize("database", SEEDS)
 def test_all_that_was_asked_is_there_once_whatever_dies(database: str, tmp_path: Path) -> None:
