@@ -32,7 +32,7 @@ export type FetchPack = (ids: readonly string[], signal: AbortSignal) => Promise
 const fetchFromServer: FetchPack = (ids, signal) => fetchBytes(thumbnailsUrl(ids), { signal });
 
 export class ThumbnailLoader {
-  /** URLs by frame, least recently used first; null when there is no thumbnail. */
+  /** URLs by frame, in the order in which they came; null when there is no thumbnail. */
   #urls = new Map<string, string | null>();
   /** Who waits for a frame; in the order of the wishes. */
   #wishes = new Map<string, Set<() => void>>();

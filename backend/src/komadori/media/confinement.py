@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import mmap
 import os
 import resource
 import signal
@@ -15,6 +16,9 @@ from komadori.media.landlock import restrict_files
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_LEAST_ROOM_BYTES = 32 * 2**20
+"""Of address space that must be left under the limit; no video decodes in less."""
+
 _SYSTEM_FILES = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/self", "/dev/null", "/dev/urandom")
 """What libraries look at when they are loaded late, besides those of Python; none of it is anybody's own."""
 
@@ -65,6 +69,7 @@ def _confine(limits: Mapping[str, int]) -> bool:
     cpu_s = int(limits["cpu_s"])
     _lower(resource.RLIMIT_CPU, cpu_s, cpu_s + 2)
     _lower(resource.RLIMIT_AS, limits["memory_bytes"])
+    mmap.mmap(-1, _LEAST_ROOM_BYTES).close()  # FFmpeg may crash where this says that there is no memory
     _lower(resource.RLIMIT_FSIZE, limits["max_file_bytes"])
     _lower(resource.RLIMIT_NOFILE, limits["max_open_files"])
     _lower(resource.RLIMIT_CORE, 0)
