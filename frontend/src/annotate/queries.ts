@@ -2,14 +2,12 @@
 import { type QueryClient, keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { imageUrl } from "@/api/client";
-import { type FrameColumns, framesOf, NO_FRAMES } from "@/api/frames";
-import { hasProject } from "@/api/projects";
+import { COLUMNS, type FrameColumns, framesOf, framesQuery } from "@/api/frames";
 import { keptFrames } from "@/app/frameSets";
 import * as server from "./api";
 import type { Walk } from "./urlState";
 
 const FROM_SEARCH = 200;
-const TABLES = ["frames", { as: "table" }] as const;
 
 export const annotationsKey = (frameId: string) => ["annotations", "frame", frameId] as const;
 
@@ -56,11 +54,7 @@ export function factsOf({ rows, table }: FrameSet, frameId: string): FrameFacts 
 /** The frames of a walk; `data` is undefined while they are asked for. */
 export function useFrameSet(walk: Walk): { data: FrameSet | undefined; error: unknown; isSetLost: boolean; retry: () => void } {
   const { project, videoId } = walk;
-  const table = useQuery({
-    queryKey: [...TABLES, project, videoId],
-    queryFn: async ({ client, signal }) => ((await hasProject(client, project)) ? framesOf({ project, videoId }, signal) : NO_FRAMES),
-    placeholderData: keepPreviousData,
-  });
+  const table = useQuery({ ...framesQuery({ project, videoId }), placeholderData: keepPreviousData });
   const named = useMemo(() => walk.frameIds ?? (walk.setKey === null ? null : keptFrames(walk.setKey)), [walk]);
   const isSetLost = walk.frameIds === null && walk.setKey !== null && named === null;
   const isChosen = named === null && (walk.isUndecided || walk.className !== null || walk.searchText !== null);
@@ -97,7 +91,7 @@ async function chosenFrames({ project, videoId, className, isUndecided, searchTe
 export function patchTables(client: QueryClient, frameId: string, entries: readonly server.Entry[]): void {
   const count = (status: server.Status) => entries.filter((entry) => entry.status === status).length;
   const [nAccepted, nProposed] = [count("accepted"), count("proposed")];
-  client.setQueriesData<FrameColumns>({ queryKey: TABLES }, (table) => {
+  client.setQueriesData<FrameColumns>({ queryKey: COLUMNS }, (table) => {
     const row = table?.ids.indexOf(frameId) ?? -1;
     if (table === undefined || row < 0) return table;
     return { ...table, n_accepted: table.n_accepted.with(row, nAccepted), n_proposed: table.n_proposed.with(row, nProposed) };

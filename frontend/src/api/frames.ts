@@ -1,5 +1,7 @@
 /** The stored frames of a project, as columns. */
+import { queryOptions } from "@tanstack/react-query";
 import { api, body, type Schemas } from "./client";
+import { hasProject } from "./projects";
 
 /** Frames as columns of equal length, by video and then by place in the video. */
 export type FrameColumns = Readonly<Omit<Schemas["FrameTable"], "total" | "next_cursor">>;
@@ -24,6 +26,16 @@ export const NO_FRAMES: FrameColumns = {
   n_accepted: [],
   n_proposed: [],
 };
+
+/** How the keys of all columns begin, so that a page that changes counts can write them into each. */
+export const COLUMNS = ["frames", { as: "columns" }] as const;
+
+/** The frames that a filter leaves; none before the project has a video. */
+export const framesQuery = (filter: FrameFilter) =>
+  queryOptions({
+    queryKey: [...COLUMNS, { className: null, status: null, isUndecided: false, ...filter }],
+    queryFn: async ({ client, signal }) => ((await hasProject(client, filter.project)) ? framesOf(filter, signal) : NO_FRAMES),
+  });
 
 /** All frames that a filter leaves, asked for in as many pages as it takes. */
 export async function framesOf(filter: FrameFilter, signal: AbortSignal): Promise<FrameColumns> {

@@ -1,9 +1,8 @@
 /** Frames and searches, as the explore page asks for them. */
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { api, body, ROOT, type Schemas } from "@/api/client";
-import { type FrameColumns, framesOf, NO_FRAMES } from "@/api/frames";
+import { type FrameColumns, framesQuery } from "@/api/frames";
 import { Problem } from "@/api/problem";
-import { hasProject } from "@/api/projects";
 import { readPicture } from "./picture";
 import type { ExploreState } from "./urlState";
 
@@ -32,11 +31,8 @@ type Filters = Pick<ExploreState, "video" | "label" | "status" | "undecided">;
 /** All frames of a project that pass the filters, by video and time. */
 export function useFrameTable(project: string, { video, label, status, undecided }: Filters) {
   return useQuery({
-    queryKey: ["frames", project, { video, label, status, undecided }],
-    queryFn: async ({ client, signal }) => {
-      if (!(await hasProject(client, project))) return frameTable(NO_FRAMES);
-      return frameTable(await framesOf({ project, videoId: video, className: label, status, isUndecided: undecided }, signal));
-    },
+    ...framesQuery({ project, videoId: video, className: label, status, isUndecided: undecided }),
+    select: frameTable,
     placeholderData: keepPreviousData,
   });
 }
